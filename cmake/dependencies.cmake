@@ -1,0 +1,24 @@
+# Every dependency of the build, its version and why it was chosen. Nothing is fetched here: tools/setup.sh installs.
+
+include(GoogleTest)
+find_package(Threads REQUIRED)
+find_package(fmt 9.1 REQUIRED)            # text formatting; g++ 12 has no <format>
+find_package(spdlog 1.10 REQUIRED)        # log lines with levels
+find_package(nlohmann_json 3.11 REQUIRED) # config.json and its relatives; small files, clear errors
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)  # SHA-256 with the CPU's own instructions
+find_package(CLI11 2.1 REQUIRED)          # subcommands, typed flags, generated --help
+find_package(PNG 1.6 REQUIRED)            # heat maps as PNG
+if(MLXE_BUILD_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
+if(MLXE_BUILD_BENCH)
+  find_package(benchmark 1.7 REQUIRED)    # repeats, statistics and JSON output for kernel timings
+endif()
+
+# The tokenizers crate (cmake/tokenizers_crate.cmake) is pinned in src/tokenizer/rust/Cargo.toml and Cargo.lock.
+
+# libmlx 0.32.4: the PyPI wheel carries library, headers and CMake package. Only the module backend/mlx links it.
+set(MLXE_MLX_VERSION 0.32.4)
+set(MLXE_VENV ${CMAKE_SOURCE_DIR}/.venv CACHE PATH "The virtual environment that tools/setup.sh made")
+file(GLOB mlx_cmake_dir ${MLXE_VENV}/lib/python3*/site-packages/mlx/share/cmake/MLX)
+find_package(MLX ${MLXE_MLX_VERSION} EXACT CONFIG QUIET PATHS ${mlx_cmake_dir} NO_DEFAULT_PATH)

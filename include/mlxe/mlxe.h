@@ -1,0 +1,8 @@
+// Everything public, in one include.
+#pragma once
+
+#include "mlxe/engine.h"
+#include "mlxe/error.h"
+#include "mlxe/options.h"
+#include "mlxe/output.h"
+#include "mlxe/version.h"

@@ -1,0 +1,61 @@
+// What a caller may choose when loading a model and when embedding.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace mlxe {
+
+enum class Device {
+  kAuto,  ///< cpu on Linux, mlx on a Mac
+  kCpu,   ///< our own kernels
+  kMlx,   ///< libmlx: Metal or CUDA where there is one, else MLX's CPU device (slow; for reference)
+};
+
+enum class Precision {
+  kAuto,  ///< bf16 where the CPU has bf16 matrix instructions, else fp32
+  kFp32,  ///< strict parity with transformers
+  kBf16,
+  kInt8,
+};
+
+struct LoadOptions {
+  Device device = Device::kAuto;
+  Precision precision = Precision::kAuto;
+  int threads = 0;                     ///< 0: as many as the cgroup limit and the CPU affinity allow
+  std::optional<std::string> pooling;  ///< overrides the checkpoint: "mean", "cls", ... or "cls+mean" (concatenated)
+};
+
+/// What to do with a text of more tokens than the limit.
+enum class Overflow {
+  kTruncate,  ///< keep the first tokens (special tokens stay) and say so in the report
+  kError,     ///< throw Error{kTooLong} naming the text's index and its token count
+};
+
+enum class Normalize {
+  kAlways,    ///< unit vectors, whatever the checkpoint declares
+  kDeclared,  ///< only if the checkpoint has a Normalize module (as sentence-transformers does)
+  kNever,
+};
+
+struct Progress {
+  std::size_t done = 0;  ///< texts
+  std::size_t total = 0;
+  std::size_t tokens = 0;  ///< tokens of the texts that are done
+};
+
+struct EmbedOptions {
+  std::optional<std::string> prompt_name;  ///< a prompt of config_sentence_transformers.json
+  std::optional<std::string> prompt;       ///< put before every text as it is; wins over prompt_name
+  std::optional<int> dimensions;           ///< keep the first N dimensions (Matryoshka), before normalising
+  std::optional<int> max_length;           ///< tokens with special ones; at most the model's positions
+  Normalize normalize = Normalize::kAlways;
+  Overflow on_overflow = Overflow::kTruncate;
+  std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
+  /// Called between micro-batches, from one thread at a time; returning false cancels with Error{kCancelled}.
+  std::function<bool(const Progress&)> on_progress;
+};
+
+}  // namespace mlxe

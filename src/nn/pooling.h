@@ -1,0 +1,26 @@
+// Pooling: hidden states of a text's tokens to one vector, in every mode of sentence-transformers.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/ops.h"
+
+namespace mlxe {
+
+struct PoolingSpec {
+  std::vector<PoolingMode> modes;  ///< one or more; several are put side by side in the order of PoolingMode
+                                   ///< as sentence-transformers: cls, max, mean, mean_sqrt_len, weightedmean, lasttoken
+  bool include_prompt = true;      ///< false: the prompt's tokens take no part (INSTRUCTOR-style models)
+};
+
+/// "mean", "mean_sqrt_len_tokens", "cls+mean", ...: the modes of sentence-transformers, joined by '+'.
+/// \throws Error{kInvalidInput} listing the known modes
+[[nodiscard]] PoolingSpec parse_pooling(std::string_view text);
+[[nodiscard]] std::string to_string(const PoolingSpec& spec);
+
+/// \returns [batch.num_rows(), x.columns() * spec.modes.size()]
+[[nodiscard]] Tensor pool(Ops& ops, const Tensor& x, const PackedBatch& batch, const PoolingSpec& spec);
+
+}  // namespace mlxe
