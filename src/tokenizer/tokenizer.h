@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace mlxe {
@@ -44,7 +45,7 @@ class Tokenizer {
   [[nodiscard]] std::size_t vocab_size() const;  ///< added tokens included; one more than the largest id
   [[nodiscard]] std::optional<std::int32_t> token_to_id(std::string_view token) const;
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
-  [[nodiscard]] int num_special_tokens() const;  ///< added around one text
+  [[nodiscard]] int num_special_tokens() const;                 ///< added around one text
   [[nodiscard]] std::vector<std::int32_t> special_ids() const;  ///< ids of all special added tokens
 
  private:

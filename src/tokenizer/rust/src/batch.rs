@@ -1,0 +1,148 @@
+//! A batch of texts over several threads, gathered into one array of integers.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::tokenizer::{EncodeOptions, LoadedTokenizer};
+use crate::{panic_message, Failure};
+
+/// The encodings of consecutive texts.
+#[derive(Default)]
+struct Block {
+    first_text: usize,
+    num_tokens: Vec<i32>,
+    num_tokens_untruncated: Vec<i32>,
+    ids: Vec<i32>,
+    type_ids: Vec<i32>,
+    offsets: Vec<i32>,
+}
+
+/// The array that mlxe_tok.h describes. The failure of the first text that fails is reported, whatever the threads do.
+pub fn encode(
+    tokenizer: &LoadedTokenizer,
+    texts: &[&[u8]],
+    options: &EncodeOptions,
+    num_threads: usize,
+) -> Result<Vec<i32>, Failure> {
+    check_length(tokenizer, options)?;
+    // Several blocks per thread, because texts differ in length; not too many, because each costs six vectors.
+    let block_size = (texts.len() / (num_threads.max(1) * 8)).clamp(1, 256);
+    let num_blocks = texts.len().div_ceil(block_size);
+    let next_block = AtomicUsize::new(0);
+    let work = || -> Result<Vec<Block>, (usize, Failure)> {
+        let mut blocks = Vec::new();
+        loop {
+            let index = next_block.fetch_add(1, Ordering::Relaxed);
+            if index >= num_blocks {
+                return Ok(blocks);
+            }
+            let range = index * block_size..texts.len().min((index + 1) * block_size);
+            blocks.push(encode_block(tokenizer, texts, range, options)?);
+        }
+    };
+    let mut outcomes = Vec::new();
+    thread::scope(|scope| {
+        // A thread that the system refuses is work for the others.
+        let helpers: Vec<_> = (1..num_threads.min(num_blocks))
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
+        outcomes.push(work());
+        for helper in helpers {
+            outcomes.push(
+                helper
+                    .join()
+                    .unwrap_or_else(|payload| Err((0, Failure::BadFile(panic_message(payload))))),
+            );
+        }
+    });
+
+    let mut blocks = Vec::new();
+    let mut first_failure: Option<(usize, Failure)> = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(done) => blocks.extend(done),
+            Err((index, failure)) => {
+                if first_failure.as_ref().map_or(true, |(first, _)| index < *first) {
+                    first_failure = Some((index, failure));
+                }
+            }
+        }
+    }
+    match first_failure {
+        Some((index, Failure::BadInput(message))) => Err(Failure::BadInput(format!("text {index} {message}"))),
+        Some((index, Failure::BadFile(message))) => {
+            Err(Failure::BadFile(format!("cannot encode text {index}: {message}")))
+        }
+        None => {
+            blocks.sort_unstable_by_key(|block| block.first_text);
+            Ok(join(&blocks))
+        }
+    }
+}
+
+/// The special tokens always survive, so a limit has to leave room for them.
+fn check_length(tokenizer: &LoadedTokenizer, options: &EncodeOptions) -> Result<(), Failure> {
+    let num_special = tokenizer.num_special_tokens();
+    if options.add_special_tokens && options.max_length > 0 && options.max_length < num_special {
+        return Err(Failure::BadInput(format!(
+            "max_length is {}, the special tokens alone are {num_special}",
+            options.max_length
+        )));
+    }
+    Ok(())
+}
+
+fn encode_block(
+    tokenizer: &LoadedTokenizer,
+    texts: &[&[u8]],
+    range: Range<usize>,
+    options: &EncodeOptions,
+) -> Result<Block, (usize, Failure)> {
+    let mut block = Block {
+        first_text: range.start,
+        ..Block::default()
+    };
+    for index in range {
+        let encoded = tokenizer
+            .encode(texts[index], options)
+            .map_err(|failure| (index, failure))?;
+        let encoding = &encoded.encoding;
+        block.num_tokens.push(encoding.len() as i32);
+        block.num_tokens_untruncated.push(encoded.num_tokens_untruncated as i32);
+        block.ids.extend(encoding.get_ids().iter().map(|&id| id as i32));
+        block
+            .type_ids
+            .extend(encoding.get_type_ids().iter().map(|&id| id as i32));
+        if options.with_offsets {
+            block.offsets.extend(
+                encoding
+                    .get_offsets()
+                    .iter()
+                    .flat_map(|&(begin, end)| [begin as i32, end as i32]),
+            );
+        }
+    }
+    Ok(block)
+}
+
+fn join(blocks: &[Block]) -> Vec<i32> {
+    let parts: [fn(&Block) -> &Vec<i32>; 5] = [
+        |block| &block.num_tokens,
+        |block| &block.num_tokens_untruncated,
+        |block| &block.ids,
+        |block| &block.type_ids,
+        |block| &block.offsets,
+    ];
+    let size = parts
+        .iter()
+        .map(|part| blocks.iter().map(|block| part(block).len()).sum::<usize>())
+        .sum();
+    let mut joined = Vec::with_capacity(size);
+    for part in parts {
+        for block in blocks {
+            joined.extend_from_slice(part(block));
+        }
+    }
+    joined
+}

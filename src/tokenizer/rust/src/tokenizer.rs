@@ -1,0 +1,189 @@
+//! One loaded tokenizer: the library's pipeline, with truncation done between the model and the post-processor.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
+
+use tokenizers::{Encoding, Model, PostProcessor, PostProcessorWrapper, Tokenizer};
+
+use crate::{panic_message, Failure};
+
+pub struct EncodeOptions {
+    pub max_length: usize,
+    pub add_special_tokens: bool,
+    pub with_offsets: bool,
+}
+
+pub struct LoadedTokenizer {
+    /// Without truncation, padding and post-processor.
+    pipeline: Tokenizer,
+    /// Kept apart, so that a text is encoded once and its untruncated length is still known.
+    post_processor: Option<PostProcessorWrapper>,
+    vocab_size: usize,
+}
+
+/// One encoded text.
+pub struct Encoded {
+    pub encoding: Encoding,
+    pub num_tokens_untruncated: usize,
+}
+
+impl LoadedTokenizer {
+    pub fn from_json(json: &[u8]) -> Result<LoadedTokenizer, Failure> {
+        silence_panics();
+        let mut pipeline: Tokenizer =
+            Tokenizer::from_bytes(json).map_err(|error| Failure::BadFile(error.to_string()))?;
+        pipeline.with_padding(None);
+        pipeline
+            .with_truncation(None)
+            .map_err(|error| Failure::BadFile(error.to_string()))?;
+        let post_processor = pipeline.get_post_processor().cloned();
+        pipeline.with_post_processor(None::<PostProcessorWrapper>);
+        let largest_id = largest_id(&pipeline)?;
+        let loaded = LoadedTokenizer {
+            pipeline,
+            post_processor,
+            vocab_size: largest_id.map_or(0, |id| id as usize + 1),
+        };
+        loaded.probe()?;
+        Ok(loaded)
+    }
+
+    /// Encodes one text as Hugging Face does: tokens, cut to what the special tokens leave, then the post-processor.
+    pub fn encode(&self, text: &[u8], options: &EncodeOptions) -> Result<Encoded, Failure> {
+        let text = std::str::from_utf8(text)
+            .map_err(|error| Failure::BadInput(format!("is no valid UTF-8 at byte {}", error.valid_up_to())))?;
+        // Byte offsets and lengths are 32-bit numbers in the result.
+        if i32::try_from(text.len()).is_err() {
+            return Err(Failure::BadInput(format!(
+                "has {} bytes, at most {} are possible",
+                text.len(),
+                i32::MAX
+            )));
+        }
+        catch_unwind(AssertUnwindSafe(|| self.encode_str(text, options)))
+            .unwrap_or_else(|payload| Err(Failure::BadFile(panic_message(payload))))
+    }
+
+    fn encode_str(&self, text: &str, options: &EncodeOptions) -> Result<Encoded, Failure> {
+        let num_special = if options.add_special_tokens {
+            self.num_special_tokens()
+        } else {
+            0
+        };
+        let encoding = if options.with_offsets {
+            self.pipeline.encode(text, false)
+        } else {
+            self.pipeline.encode_fast(text, false)
+        }
+        .map_err(|error| Failure::BadFile(error.to_string()))?;
+        let num_tokens_untruncated = encoding.len() + num_special;
+        let encoding = if options.max_length > 0 && num_tokens_untruncated > options.max_length {
+            first_tokens(&encoding, options.max_length.saturating_sub(num_special))
+        } else {
+            encoding
+        };
+        let encoding = match &self.post_processor {
+            Some(processor) => processor
+                .process(encoding, None, options.add_special_tokens)
+                .map_err(|error| Failure::BadFile(error.to_string()))?,
+            None => encoding,
+        };
+        Ok(Encoded {
+            encoding,
+            num_tokens_untruncated,
+        })
+    }
+
+    pub fn decode(&self, ids: &[i32], skip_special_tokens: bool) -> Result<String, Failure> {
+        let ids = ids
+            .iter()
+            .map(|&id| u32::try_from(id).map_err(|_| Failure::BadInput(format!("token id {id} is negative"))))
+            .collect::<Result<Vec<u32>, Failure>>()?;
+        self.pipeline
+            .decode(&ids, skip_special_tokens)
+            .map_err(|error| Failure::BadFile(error.to_string()))
+    }
+
+    pub fn token_to_id(&self, token: &[u8]) -> Option<i32> {
+        let id = self.pipeline.token_to_id(std::str::from_utf8(token).ok()?)?;
+        i32::try_from(id).ok()
+    }
+
+    pub fn special_ids(&self) -> Vec<i32> {
+        let added = self.pipeline.get_added_vocabulary().get_added_tokens_decoder();
+        // Ids that do not fit were refused at load.
+        let mut ids: Vec<i32> = added
+            .iter()
+            .filter(|(_, token)| token.special)
+            .map(|(&id, _)| id as i32)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    pub fn num_special_tokens(&self) -> usize {
+        self.post_processor
+            .as_ref()
+            .map_or(0, |processor| processor.added_tokens(false))
+    }
+
+    /// Encodes a few texts, so that a file whose parts make the library panic is refused at load and not in a request.
+    /// An ordinary error is no reason to refuse: a vocabulary without an unknown token may know all that is asked of it.
+    fn probe(&self) -> Result<(), Failure> {
+        for text in ["", "a", " A1, \u{e9}\u{fdfa}\u{1f600}\n"] {
+            for with_offsets in [false, true] {
+                let options = EncodeOptions {
+                    max_length: 0,
+                    add_special_tokens: true,
+                    with_offsets,
+                };
+                catch_unwind(AssertUnwindSafe(|| drop(self.encode_str(text, &options))))
+                    .map_err(|payload| Failure::BadFile(panic_message(payload)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The encoding's first tokens. The library's own truncation also builds an encoding for every stretch it cuts off,
+/// which for a text of millions of tokens takes far more memory than the text.
+fn first_tokens(encoding: &Encoding, count: usize) -> Encoding {
+    Encoding::new(
+        encoding.get_ids()[..count].to_vec(),
+        encoding.get_type_ids()[..count].to_vec(),
+        encoding.get_tokens()[..count].to_vec(),
+        encoding.get_word_ids()[..count].to_vec(),
+        encoding.get_offsets()[..count].to_vec(),
+        encoding.get_special_tokens_mask()[..count].to_vec(),
+        encoding.get_attention_mask()[..count].to_vec(),
+        Vec::new(),
+        Default::default(),
+    )
+}
+
+/// The largest id of vocabulary and added tokens; ids are 32-bit signed numbers everywhere else.
+fn largest_id(pipeline: &Tokenizer) -> Result<Option<i32>, Failure> {
+    let in_model = pipeline.get_model().get_vocab().into_values().max();
+    let added = pipeline.get_added_vocabulary().get_vocab().values().copied().max();
+    match in_model.max(added) {
+        None => Ok(None),
+        Some(id) => match i32::try_from(id) {
+            Ok(id) if id < i32::MAX => Ok(Some(id)),
+            _ => Err(Failure::BadFile(format!(
+                "the vocabulary has a token id of {id}, at most {} is possible",
+                i32::MAX - 1
+            ))),
+        },
+    }
+}
+
+/// The default hook prints every panic to stderr; ours become error messages. This copy of the Rust runtime belongs to
+/// this library alone, so nobody else's hook is replaced.
+fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+}
