@@ -10,8 +10,7 @@
 namespace mlxe {
 
 struct PoolingSpec {
-  std::vector<PoolingMode> modes;  ///< one or more; several are put side by side in the order of PoolingMode
-                                   ///< as sentence-transformers: cls, max, mean, mean_sqrt_len, weightedmean, lasttoken
+  std::vector<PoolingMode> modes;  ///< one or more; several are put side by side in this order
   bool include_prompt = true;      ///< false: the prompt's tokens take no part (INSTRUCTOR-style models)
 };
 

@@ -50,7 +50,7 @@ struct AttentionSpec {
   int num_heads = 0;
   int num_kv_heads = 0;  ///< divides num_heads
   int head_dim = 0;
-  float scale = 1.0F;    ///< multiplies q.k
+  float scale = 1.0F;  ///< multiplies q.k
 };
 
 enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen, kWeightedMean, kLastToken };
@@ -90,7 +90,8 @@ class Ops {
                                          const AttentionSpec& spec) = 0;
 
   /// One vector per row of the batch, from the row's tokens [first_token[r], end).
-  /// kCls takes the row's very first token whatever first_token says.
+  /// kCls takes token first_token[r], or the row's very first one if none is left. kWeightedMean weights a token by its
+  /// place in the whole row, counted from 1.
   /// Source: the Pooling module of sentence-transformers. A row without tokens gives zeros.
   /// \param first_token  [batch.num_rows()], or empty for 0
   /// \returns [batch.num_rows(), x.columns()]
