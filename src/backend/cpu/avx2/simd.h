@@ -1,0 +1,78 @@
+// AVX2 and FMA: eight floats in a register.
+#pragma once
+
+#include <immintrin.h>
+
+namespace mlxe::cpu::avx2 {
+
+struct F32 {
+  static constexpr int kWidth = 8;
+  using Raw = __m256;
+  Raw v;
+
+  static F32 zero() { return {_mm256_setzero_ps()}; }
+  static F32 set1(float x) { return {_mm256_set1_ps(x)}; }
+  static F32 load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  /// The first `count` (0..8) floats, then `fill`.
+  static F32 load_partial(const float* p, int count, F32 fill) {
+    const __m256i m = mask(count);
+    return {_mm256_blendv_ps(fill.v, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m))};
+  }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store_partial(float* p, int count) const { _mm256_maskstore_ps(p, mask(count), v); }
+
+  friend F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }
+  friend F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+  friend F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend F32 operator/(F32 a, F32 b) { return {_mm256_div_ps(a.v, b.v)}; }
+  static F32 fma(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }  // a * b + c
+  static F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
+  static F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static F32 round(F32 a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  /// a * 2^n for whole n in [-126, 127].
+  static F32 scale_by_power(F32 a, F32 n) {
+    const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23);
+    return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(exponent))};
+  }
+  /// The first `count` lanes, then zeros.
+  F32 first(int count) const { return {_mm256_and_ps(v, _mm256_castsi256_ps(mask(count)))}; }
+  /// Rows to columns of an 8 x 8 block: pairs of floats, then of pairs, then 128-bit halves.
+  static inline __attribute__((always_inline)) void transpose(F32 (&m)[8]) {
+    __m256 t[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+      t[i] = _mm256_unpacklo_ps(m[i].v, m[i + 1].v);
+      t[i + 1] = _mm256_unpackhi_ps(m[i].v, m[i + 1].v);
+    }
+    __m256 u[8];  // u[4 g + c]: column c of each half, of rows 4 g .. 4 g + 3
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+      u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+      u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+      u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+      u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      m[c].v = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
+      m[4 + c].v = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
+    }
+  }
+  float sum() const {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  float largest() const {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+
+ private:
+  static __m256i mask(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+};
+
+}  // namespace mlxe::cpu::avx2

@@ -1,0 +1,34 @@
+// The kernels of this instruction set: the shared templates at its vector type and tile size.
+// No standard library in here: an inline function compiled with this folder's flags could be linked into code
+// that runs on a lesser CPU.
+#include "backend/cpu/kernel_table.h"
+
+#include "backend/cpu/avx512/simd.h"
+#include "backend/cpu/generic/attention.h"
+#include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/layer_norm.h"
+
+namespace mlxe::cpu {
+namespace {
+
+using V = avx512::F32;
+constexpr int kRows = 8;
+constexpr int kVectors = 3;
+constexpr int kAttentionRows = 12;
+constexpr int kAttentionVectors = 2;
+
+}  // namespace
+
+const KernelTable kAvx512Kernels = {
+    .name = "avx512",
+    .description = "AVX-512F: 16 floats, tiles of 8 x 48",
+    .panel_width = kVectors * V::kWidth,
+    .gemm = generic::gemm<V, kRows, kVectors>,
+    .pack_panel = generic::pack_panel<V, kVectors>,
+    .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
+    .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
+    .layer_norm = generic::layer_norm<V>,
+    .activate = generic::activate_all<V>,
+};
+
+}  // namespace mlxe::cpu

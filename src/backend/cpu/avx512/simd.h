@@ -1,0 +1,70 @@
+// AVX-512F: sixteen floats in a register.
+#pragma once
+
+#include <immintrin.h>
+
+namespace mlxe::cpu::avx512 {
+
+struct F32 {
+  static constexpr int kWidth = 16;
+  using Raw = __m512;
+  Raw v;
+
+  static F32 zero() { return {_mm512_setzero_ps()}; }
+  static F32 set1(float x) { return {_mm512_set1_ps(x)}; }
+  static F32 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  /// The first `count` (0..16) floats, then `fill`.
+  static F32 load_partial(const float* p, int count, F32 fill) {
+    return {_mm512_mask_loadu_ps(fill.v, mask(count), p)};
+  }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store_partial(float* p, int count) const { _mm512_mask_storeu_ps(p, mask(count), v); }
+
+  friend F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend F32 operator/(F32 a, F32 b) { return {_mm512_div_ps(a.v, b.v)}; }
+  static F32 fma(F32 a, F32 b, F32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }  // a * b + c
+  static F32 max(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static F32 round(F32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  /// a * 2^n for whole n in [-126, 127].
+  static F32 scale_by_power(F32 a, F32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+  /// The first `count` lanes, then zeros.
+  F32 first(int count) const { return {_mm512_maskz_mov_ps(mask(count), v)}; }
+  /// Rows to columns of a 16 x 16 block: pairs of floats, then of pairs, then 128-bit lanes by distance 1 and 2.
+  static inline __attribute__((always_inline)) void transpose(F32 (&m)[16]) {
+    __m512 t[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+      t[i] = _mm512_unpacklo_ps(m[i].v, m[i + 1].v);
+      t[i + 1] = _mm512_unpackhi_ps(m[i].v, m[i + 1].v);
+    }
+    __m512 u[16];  // u[4 g + c]: column c of each lane, of rows 4 g .. 4 g + 3
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+      u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+      u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);
+      u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+      u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      const __m512 even_low = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88);        // lanes 0 and 2 of rows 0-7
+      const __m512 odd_low = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xDD);         // lanes 1 and 3
+      const __m512 even_high = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);  // the same of rows 8-15
+      const __m512 odd_high = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xDD);
+      m[c].v = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+      m[8 + c].v = _mm512_shuffle_f32x4(even_low, even_high, 0xDD);
+      m[4 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+      m[12 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD);
+    }
+  }
+  float sum() const { return _mm512_reduce_add_ps(v); }
+  float largest() const { return _mm512_reduce_max_ps(v); }
+
+ private:
+  static __mmask16 mask(int count) { return static_cast<__mmask16>((1U << count) - 1U); }
+};
+
+}  // namespace mlxe::cpu::avx512

@@ -1,0 +1,176 @@
+// Weights as the CPU backend keeps them: packed panels, and tables left where the checkpoint has them.
+#include "backend/cpu/cpu_weights.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include <fmt/format.h>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "base/half.h"
+#include "mlxe/error.h"
+
+namespace mlxe::cpu {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kChunkBytes = std::size_t{32} << 20;
+constexpr std::size_t kAlignFloats = 16;
+
+std::vector<float> to_floats(const HostTensor& tensor) {
+  std::vector<float> values(num_elements(tensor.shape));
+  widen(tensor, 0, values.size(), values.data());
+  return values;
+}
+
+void check(bool good, const std::string& message) {
+  if (!good) {
+    throw Error(ErrorCode::kInvalidInput, message);
+  }
+}
+
+void check_part(const LinearPart& part, int in_features) {
+  const Shape& shape = part.weight.shape;
+  check(shape.size() == 2 && shape[1] == in_features,
+        fmt::format("linear weight has shape {}, wanted [out, {}]", to_string(shape), in_features));
+  if (part.bias) {
+    check(part.bias->shape == Shape{shape[0]},
+          fmt::format("linear bias has shape {}, wanted [{}]", to_string(part.bias->shape), shape[0]));
+  }
+}
+
+}  // namespace
+
+void widen(const HostTensor& weight, std::size_t first, std::size_t count, float* out) {
+  // The file may put a tensor at any byte, so everything goes through memcpy.
+  const std::byte* source = weight.data + first * size_bytes(weight.dtype);
+  switch (weight.dtype) {
+    case DType::kFloat32: std::memcpy(out, source, count * sizeof(float)); return;
+    case DType::kFloat16:
+    case DType::kBFloat16:
+      for (std::size_t i = 0; i < count; ++i) {
+        std::uint16_t bits = 0;
+        std::memcpy(&bits, source + i * sizeof(bits), sizeof(bits));
+        out[i] = weight.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
+      }
+      return;
+    default:
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("weight has dtype {}, wanted float32, float16 or bfloat16", to_string(weight.dtype)));
+  }
+}
+
+WeightMemory::Block WeightMemory::allocate(std::size_t num_floats) {
+  const std::size_t floats = (num_floats + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
+  const std::size_t bytes = floats * sizeof(float);
+  if (chunk_ == nullptr || size_ - used_ < bytes) {
+    size_ = std::max(kChunkBytes, (bytes + kHugePage - 1) / kHugePage * kHugePage);
+    used_ = 0;
+    void* memory = std::aligned_alloc(kHugePage, size_);
+    if (memory == nullptr) {
+      throw std::bad_alloc();
+    }
+#if defined(__linux__)
+    // Panels are read end to end for every micro-batch: 4 KB pages would cost a TLB miss every 64 cache lines.
+    madvise(memory, size_, MADV_HUGEPAGE);
+#endif
+    chunk_ = std::shared_ptr<void>(memory, std::free);
+  }
+  Block block{reinterpret_cast<float*>(static_cast<std::byte*>(chunk_.get()) + used_), chunk_};
+  used_ += bytes;
+  return block;
+}
+
+LinearWeight pack_linear(const KernelTable& kernels, WeightMemory& memory, std::span<const LinearPart> parts) {
+  check(!parts.empty(), "linear weight has no parts");
+  check(parts[0].weight.shape.size() == 2,
+        fmt::format("linear weight has shape {}, wanted [out, in]", to_string(parts[0].weight.shape)));
+  const int in_features = parts[0].weight.shape[1];
+  int out_features = 0;
+  bool has_bias = false;
+  bool complete = true;
+  for (const LinearPart& part : parts) {
+    check_part(part, in_features);
+    out_features += part.weight.shape[0];
+    has_bias = has_bias || part.bias.has_value();
+    complete = complete && part.weight.has_data() && (!part.bias || part.bias->has_data());
+  }
+  LinearWeight handle{in_features, out_features, nullptr};
+  if (!complete) {
+    return handle;
+  }
+
+  const auto width = static_cast<std::size_t>(kernels.panel_width);
+  const auto k = static_cast<std::size_t>(in_features);
+  auto packed = std::make_shared<PackedLinear>();
+  packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
+  const auto num_panels = static_cast<std::size_t>(packed->num_panels);
+  packed->panels = memory.allocate(num_panels * width * k);
+  if (has_bias) {
+    packed->bias.assign(num_panels * width, 0.0F);
+  }
+  std::vector<float> rows(width * k);  // one panel's rows, widened
+  std::size_t filled = 0;
+  std::size_t column = 0;  // of the stacked output
+  const auto flush = [&] {
+    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features,
+                       packed->panels.data + (column - filled) / width * width * k);
+    filled = 0;
+  };
+  for (const LinearPart& part : parts) {
+    const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
+    if (part.bias) {
+      widen(*part.bias, 0, part_rows, packed->bias.data() + column);
+    }
+    for (std::size_t row = 0; row < part_rows;) {
+      const std::size_t count = std::min(width - filled, part_rows - row);
+      widen(part.weight, row * k, count * k, rows.data() + filled * k);
+      filled += count;
+      row += count;
+      column += count;
+      if (filled == width) {
+        flush();
+      }
+    }
+  }
+  if (filled > 0) {
+    flush();
+  }
+  handle.storage = std::move(packed);
+  return handle;
+}
+
+EmbeddingTable map_table(const HostTensor& weight) {
+  check(weight.shape.size() == 2,
+        fmt::format("embedding has shape {}, wanted [rows, columns]", to_string(weight.shape)));
+  EmbeddingTable handle{weight.shape[0], weight.shape[1], nullptr};
+  if (weight.has_data()) {
+    auto table = std::make_shared<MappedTable>();
+    table->weight = weight;
+    handle.storage = std::move(table);
+  }
+  return handle;
+}
+
+NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias) {
+  check(weight.shape.size() == 1, fmt::format("norm weight has shape {}, wanted [size]", to_string(weight.shape)));
+  check(!bias || bias->shape == weight.shape,
+        fmt::format("norm bias and weight differ in shape, wanted {}", to_string(weight.shape)));
+  NormWeight handle{weight.shape[0], nullptr};
+  if (weight.has_data() && (!bias || bias->has_data())) {
+    auto norm = std::make_shared<FloatNorm>();
+    norm->scale = to_floats(weight);
+    if (bias) {
+      norm->shift = to_floats(*bias);
+    }
+    handle.storage = std::move(norm);
+  }
+  return handle;
+}
+
+}  // namespace mlxe::cpu

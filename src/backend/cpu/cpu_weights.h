@@ -1,0 +1,57 @@
+// Weights as the CPU backend keeps them: packed panels, and tables left where the checkpoint has them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/kernel_table.h"
+#include "tensor/backend.h"
+#include "tensor/ops.h"
+
+namespace mlxe::cpu {
+
+/// Memory for packed weights: big chunks in huge pages where the system has them, freed when the last weight goes.
+class WeightMemory {
+ public:
+  /// \returns num_floats floats aligned to 64 bytes, not initialised; `owner` of a weight must keep the chunk
+  struct Block {
+    float* data = nullptr;
+    std::shared_ptr<const void> chunk;  // shared by the weights that lie in it
+  };
+  [[nodiscard]] Block allocate(std::size_t num_floats);
+
+ private:
+  std::shared_ptr<void> chunk_;
+  std::size_t used_ = 0;
+  std::size_t size_ = 0;
+};
+
+struct PackedLinear final : WeightStorage {
+  WeightMemory::Block panels;  // [num_panels][in_features][panel_width]
+  std::vector<float> bias;     // [num_panels * panel_width], or empty
+  int num_panels = 0;
+};
+
+/// Rows stay in the mapped checkpoint, in its own type: only the rows that texts use are ever read.
+struct MappedTable final : WeightStorage {
+  HostTensor weight;
+};
+
+struct FloatNorm final : WeightStorage {
+  std::vector<float> scale;
+  std::vector<float> shift;  // or empty
+};
+
+/// Each gives an empty handle if a tensor has no data.
+/// \throws Error{kInvalidInput} if shapes do not fit
+[[nodiscard]] LinearWeight pack_linear(const KernelTable& kernels, WeightMemory& memory,
+                                       std::span<const LinearPart> parts);
+[[nodiscard]] EmbeddingTable map_table(const HostTensor& weight);
+[[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias);
+
+/// Elements [first, first + count) of a weight, widened to float32.
+void widen(const HostTensor& weight, std::size_t first, std::size_t count, float* out);
+
+}  // namespace mlxe::cpu

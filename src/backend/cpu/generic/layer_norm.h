@@ -1,0 +1,61 @@
+// Layer norm of rows, written once for every vector type.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+
+namespace mlxe::cpu::generic {
+
+/// sum f(x[i]) over a row, `f` mapping V to V; the tail's missing lanes must map to zero.
+template <class V, class F>
+inline __attribute__((always_inline)) float sum_over(const float* x, int size, V fill, F f) {
+  V total[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+  int i = 0;
+  for (; i + 4 * V::kWidth <= size; i += 4 * V::kWidth) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      total[j] = total[j] + f(V::load(x + i + j * V::kWidth));
+    }
+  }
+  for (; i + V::kWidth <= size; i += V::kWidth) {
+    total[0] = total[0] + f(V::load(x + i));
+  }
+  if (i < size) {
+    total[1] = total[1] + f(V::load_partial(x + i, size - i, fill));
+  }
+  return ((total[0] + total[1]) + (total[2] + total[3])).sum();
+}
+
+/// Two passes, as torch's: the variance of values with a large mean keeps its digits.
+template <class V>
+void layer_norm(const LayerNormArgs& args) {
+  const float per_size = 1.0F / static_cast<float>(args.size);
+  for (int r = 0; r < args.rows; ++r) {
+    const float* x = args.x + r * args.ldx;
+    float* y = args.y + r * args.ldy;
+    const float mean = sum_over<V>(x, args.size, V::zero(), [](V value) { return value; }) * per_size;
+    const V means = V::set1(mean);
+    const float squares = sum_over<V>(x, args.size, means, [means](V value) {
+      const V centred = value - means;
+      return centred * centred;
+    });
+    const V inverse = V::set1(1.0F / __builtin_sqrtf(squares * per_size + args.eps));
+    for (int i = 0; i < args.size; i += V::kWidth) {
+      const int count = args.size - i < V::kWidth ? args.size - i : V::kWidth;
+      const bool whole = count == V::kWidth;
+      const V value = whole ? V::load(x + i) : V::load_partial(x + i, count, V::zero());
+      const V scale = whole ? V::load(args.scale + i) : V::load_partial(args.scale + i, count, V::zero());
+      V shift = V::zero();
+      if (args.shift != nullptr) {
+        shift = whole ? V::load(args.shift + i) : V::load_partial(args.shift + i, count, V::zero());
+      }
+      const V out = V::fma((value - means) * inverse, scale, shift);
+      if (whole) {
+        out.store(y + i);
+      } else {
+        out.store_partial(y + i, count);
+      }
+    }
+  }
+}
+
+}  // namespace mlxe::cpu::generic

@@ -1,0 +1,34 @@
+// The kernels of this instruction set: the shared templates at its vector type and tile size.
+// No standard library in here: an inline function compiled with this folder's flags could be linked into code
+// that runs on a lesser CPU.
+#include "backend/cpu/kernel_table.h"
+
+#include "backend/cpu/generic/attention.h"
+#include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/layer_norm.h"
+#include "backend/cpu/portable/simd.h"
+
+namespace mlxe::cpu {
+namespace {
+
+using V = portable::F32;
+constexpr int kRows = 4;
+constexpr int kVectors = 2;
+constexpr int kAttentionRows = 4;
+constexpr int kAttentionVectors = 2;
+
+}  // namespace
+
+const KernelTable kPortableKernels = {
+    .name = "portable",
+    .description = "the compiler's own vectors of 4 floats: any CPU",
+    .panel_width = kVectors * V::kWidth,
+    .gemm = generic::gemm<V, kRows, kVectors>,
+    .pack_panel = generic::pack_panel<V, kVectors>,
+    .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
+    .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
+    .layer_norm = generic::layer_norm<V>,
+    .activate = generic::activate_all<V>,
+};
+
+}  // namespace mlxe::cpu

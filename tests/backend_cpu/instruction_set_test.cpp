@@ -1,0 +1,60 @@
+// Tests of choosing kernels: the best by default, the named one when forced, an error that lists what there is.
+#include "backend/cpu/instruction_set.h"
+
+#include <cstdlib>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mlxe/error.h"
+
+namespace mlxe::cpu {
+namespace {
+
+/// Sets MLXE_CPU_ISA for one test and puts it back.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(const char* name) {
+    const char* before = std::getenv("MLXE_CPU_ISA");
+    had_ = before != nullptr;
+    before_ = had_ ? before : "";
+    setenv("MLXE_CPU_ISA", name, 1);
+  }
+  ~ForcedIsa() { had_ ? setenv("MLXE_CPU_ISA", before_.c_str(), 1) : unsetenv("MLXE_CPU_ISA"); }
+
+ private:
+  bool had_ = false;
+  std::string before_;
+};
+
+TEST(ChooseKernels, TakesTheFirstAvailable) {
+  const ForcedIsa none("");
+  EXPECT_EQ(&choose_kernels(), available_kernels().front());
+}
+
+TEST(ChooseKernels, PortableIsAlwaysThere) {
+  EXPECT_EQ(available_kernels().back(), &kPortableKernels);
+}
+
+TEST(ChooseKernels, EachAvailableCanBeForced) {
+  for (const KernelTable* table : available_kernels()) {
+    const ForcedIsa forced(table->name);
+    EXPECT_EQ(&choose_kernels(), table);
+  }
+}
+
+TEST(ChooseKernels, UnknownNameListsWhatThereIs) {
+  const ForcedIsa forced("mmx");
+  try {
+    static_cast<void>(choose_kernels());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("MLXE_CPU_ISA is 'mmx', this machine has: "));
+    EXPECT_THAT(error.what(), ::testing::EndsWith("portable"));
+  }
+}
+
+}  // namespace
+}  // namespace mlxe::cpu
