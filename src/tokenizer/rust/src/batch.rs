@@ -63,7 +63,7 @@ pub fn encode(
         match outcome {
             Ok(done) => blocks.extend(done),
             Err((index, failure)) => {
-                if first_failure.as_ref().map_or(true, |(first, _)| index < *first) {
+                if first_failure.as_ref().is_none_or(|(first, _)| index < *first) {
                     first_failure = Some((index, failure));
                 }
             }
