@@ -1,0 +1,75 @@
+# The project's commands; `make` or `make help` lists them. Everything is built in build/<preset>.
+
+PRESET ?= release
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+BUILD := build/$(PRESET)
+PYTHON := .venv/bin/python
+ORACLE := .venvs/oracle/bin/python
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
+MODEL := build/models/all-MiniLM-L6-v2
+PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
+SOURCES = git ls-files '*.h' '*.cpp'
+
+.DEFAULT_GOAL := help
+.PHONY: help setup configure build demo test bench asan tsan format lint fixtures clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS"
+
+setup:  ## install what is missing: system packages, cargo, .venv, the default model
+	@tools/setup.sh
+
+configure: setup
+	@echo "== configure: $(BUILD)"
+	@cmake --preset $(PRESET) --log-level=NOTICE
+
+build: configure  ## set up and build everything (PRESET=release)
+	@echo "== build: $(BUILD)"
+	@cmake --build --preset $(PRESET) --parallel $(JOBS)
+
+demo: configure  ## set up, build, and embed real text with the default model
+	@echo "== build: $(BUILD)/bin/mlx_embeddings"
+	@cmake --build --preset $(PRESET) --parallel $(JOBS) --target bin/mlx_embeddings
+	@mkdir -p build/demo
+	@echo "== how alike are three sentences to all-MiniLM-L6-v2? (heat map: build/demo/heatmap.svg)"
+	@$(BUILD)/bin/mlx_embeddings similarity -m $(MODEL) --heatmap build/demo/heatmap.svg $(DEMO_TEXTS)
+	@echo "== their vectors, in short"
+	@$(BUILD)/bin/mlx_embeddings embed -m $(MODEL) --output summary $(DEMO_TEXTS)
+
+DEMO_TEXTS = "I like grapes" "I like fruits" "The slow green turtle crawls under the busy ant."
+
+# Both run whatever the first one says, so that one run shows everything that fails.
+test: build  ## set up, build and run every test: C++ (ctest), then Python (pytest)
+	@status=0; \
+	echo "== test: ctest"; \
+	ctest --preset $(PRESET) --parallel $(JOBS) || status=1; \
+	if [ -n "$(strip $(PYTEST_FOLDERS))" ]; then \
+	  echo "== test: pytest $(strip $(PYTEST_FOLDERS))"; \
+	  MLXE_BINARY_DIR=$(CURDIR)/$(BUILD) $(PYTHON) -m pytest -q $(PYTEST_FOLDERS) || status=1; \
+	fi; \
+	exit $$status
+
+asan:  ## every C++ test under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory sanitized PRESET=asan
+
+tsan:  ## every C++ test under the thread sanitizer
+	@$(MAKE) --no-print-directory sanitized PRESET=tsan
+
+.PHONY: sanitized
+sanitized: build
+	@echo "== test: ctest ($(PRESET))"
+	@ctest --preset $(PRESET) --parallel $(JOBS)
+
+format:  ## format C++ and Rust
+	@$(SOURCES) | xargs $(CLANG_FORMAT) -i
+	@cargo fmt --manifest-path src/tokenizer/rust/Cargo.toml
+
+lint:  ## check the format and the layers
+	@$(SOURCES) | xargs $(CLANG_FORMAT) --dry-run -Werror
+	@cargo fmt --manifest-path src/tokenizer/rust/Cargo.toml --check
+	@python3 tools/check_layers.py
+
+clean:  ## remove the build trees and the demo's output; keeps .venv and the default model
+	@rm -rf build/release build/dev build/asan build/tsan build/demo
