@@ -40,7 +40,7 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  void write(std::string_view bytes);                       ///< throws Error{kIo}: short write, full disk
+  void write(std::string_view bytes);                         ///< throws Error{kIo}: short write, full disk
   void write_at(std::size_t offset, std::string_view bytes);  ///< overwrites; not for direct writing
   [[nodiscard]] bool direct() const { return temporary_.empty(); }
   void commit();
