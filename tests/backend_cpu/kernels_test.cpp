@@ -15,12 +15,13 @@
 namespace mlxe::cpu {
 namespace {
 
-class Kernels : public ::testing::TestWithParam<const KernelTable*> {
+class Kernels : public ::testing::TestWithParam<KernelTable> {
  protected:
-  const KernelTable& kernels() const { return *GetParam(); }
+  const VectorKernels& vector() const { return *GetParam().vector; }
+  const MatrixKernels& fp32() const { return *GetParam().fp32; }
 };
 INSTANTIATE_TEST_SUITE_P(Isa, Kernels, ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
-                         [](const auto& isa) { return std::string(isa.param->name); });
+                         [](const auto& isa) { return std::string(isa.param.name); });
 
 std::vector<float> noise(std::size_t count, unsigned seed) {
   std::mt19937 generator(seed);
@@ -33,7 +34,7 @@ std::vector<float> noise(std::size_t count, unsigned seed) {
 }
 
 /// Largest error of an activation over [-20, 20], as a share of max(1, |x|): what a hidden state can notice.
-double worst_error(const KernelTable& kernels, Activation activation, double (*exact)(double)) {
+double worst_error(const VectorKernels& kernels, Activation activation, double (*exact)(double)) {
   std::vector<float> x;
   for (int i = -200'000; i <= 200'000; ++i) {
     x.push_back(static_cast<float>(i) * 1e-4F);
@@ -49,34 +50,34 @@ double worst_error(const KernelTable& kernels, Activation activation, double (*e
 
 // Bounds: the stated errors of exp (3e-7), erf (4e-7), sigmoid (3e-7) and tanh (5e-7) with one rounding on top.
 TEST_P(Kernels, GeluErfMatchesLibm) {
-  EXPECT_LT(worst_error(kernels(), Activation::kGeluErf,
+  EXPECT_LT(worst_error(vector(), Activation::kGeluErf,
                         [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }),
             3e-7);
 }
 TEST_P(Kernels, GeluTanhMatchesLibm) {
   EXPECT_LT(
-      worst_error(kernels(), Activation::kGeluTanh,
+      worst_error(vector(), Activation::kGeluTanh,
                   [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }),
       4e-7);
 }
 TEST_P(Kernels, TanhMatchesLibm) {
-  EXPECT_LT(worst_error(kernels(), Activation::kTanh, [](double x) { return std::tanh(x); }), 5e-7);
+  EXPECT_LT(worst_error(vector(), Activation::kTanh, [](double x) { return std::tanh(x); }), 5e-7);
 }
 TEST_P(Kernels, SigmoidMatchesLibm) {
-  EXPECT_LT(worst_error(kernels(), Activation::kSigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }), 3e-7);
+  EXPECT_LT(worst_error(vector(), Activation::kSigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }), 3e-7);
 }
 TEST_P(Kernels, SiluMatchesLibm) {
-  EXPECT_LT(worst_error(kernels(), Activation::kSilu, [](double x) { return x / (1 + std::exp(-x)); }), 3e-7);
+  EXPECT_LT(worst_error(vector(), Activation::kSilu, [](double x) { return x / (1 + std::exp(-x)); }), 3e-7);
 }
 TEST_P(Kernels, ReluIsExact) {
-  EXPECT_EQ(worst_error(kernels(), Activation::kRelu, [](double x) { return std::max(x, 0.0); }), 0.0);
+  EXPECT_EQ(worst_error(vector(), Activation::kRelu, [](double x) { return std::max(x, 0.0); }), 0.0);
 }
 
 TEST_P(Kernels, ActivationsStayFiniteAtTheEndsOfFloat) {
   for (const Activation activation : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kTanh,
                                       Activation::kSigmoid, Activation::kSilu, Activation::kRelu}) {
     std::vector<float> x = {-1e30F, -1e5F, -100.0F, -0.0F, 0.0F, 1e-38F, 100.0F, 1e5F, 1e12F};
-    kernels().activate(activation, x.data(), x.size());
+    vector().activate(activation, x.data(), x.size());
     for (const float value : x) {
       EXPECT_TRUE(std::isfinite(value)) << static_cast<int>(activation);
     }
@@ -84,7 +85,7 @@ TEST_P(Kernels, ActivationsStayFiniteAtTheEndsOfFloat) {
 }
 
 /// c = a b^T by the kernel, for rows [first, first + rows) of a.
-std::vector<float> product(const KernelTable& kernels, const std::vector<float>& a, const std::vector<float>& panels,
+std::vector<float> product(const MatrixKernels& kernels, const std::vector<float>& a, const std::vector<float>& panels,
                            int first, int rows, int n, int k, Activation activation) {
   std::vector<float> c(static_cast<std::size_t>(rows) * static_cast<std::size_t>(n));
   GemmArgs args;
@@ -95,7 +96,7 @@ std::vector<float> product(const KernelTable& kernels, const std::vector<float>&
   args.ldc = n;
   args.rows = rows;
   args.n = n;
-  args.k = k;
+  args.k_words = k;
   args.panel_end = (n + kernels.panel_width - 1) / kernels.panel_width;
   args.activation = activation;
   kernels.gemm(args);
@@ -108,17 +109,17 @@ TEST_P(Kernels, GemmGivesARowTheSameBitsInAnyBatch) {
   constexpr int kRows = 50;
   const std::vector<float> a = noise(static_cast<std::size_t>(kRows) * kK, 1);
   const std::vector<float> w = noise(static_cast<std::size_t>(kN) * kK, 2);
-  const int width = kernels().panel_width;
+  const int width = fp32().panel_width;
   const int num_panels = (kN + width - 1) / width;
   std::vector<float> panels(static_cast<std::size_t>(num_panels) * static_cast<std::size_t>(width) * kK);
   for (int p = 0; p < num_panels; ++p) {
-    kernels().pack_panel(w.data() + static_cast<std::ptrdiff_t>(p) * width * kK, std::min(width, kN - p * width), kK,
-                         panels.data() + static_cast<std::ptrdiff_t>(p) * width * kK);
+    fp32().pack_panel(w.data() + static_cast<std::ptrdiff_t>(p) * width * kK, std::min(width, kN - p * width), kK,
+                      panels.data() + static_cast<std::ptrdiff_t>(p) * width * kK, nullptr, nullptr);
   }
-  const std::vector<float> whole = product(kernels(), a, panels, 0, kRows, kN, kK, Activation::kGeluErf);
+  const std::vector<float> whole = product(fp32(), a, panels, 0, kRows, kN, kK, Activation::kGeluErf);
   for (int rows = 1; rows <= 17; ++rows) {
     for (const int first : {0, 3, 31}) {
-      const std::vector<float> part = product(kernels(), a, panels, first, rows, kN, kK, Activation::kGeluErf);
+      const std::vector<float> part = product(fp32(), a, panels, first, rows, kN, kK, Activation::kGeluErf);
       ASSERT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + static_cast<std::ptrdiff_t>(first) * kN))
           << rows << " rows from " << first;
     }
@@ -133,7 +134,7 @@ TEST_P(Kernels, AttentionKeepsItsDigitsAcrossKeyBlocks) {
   const std::vector<float> k = noise(kLength * kDim, 4);
   const std::vector<float> v = noise(kLength * kDim, 5);
   std::vector<float> out(kLength * kDim);
-  std::vector<float> scratch(kernels().attention_scratch_floats(kLength, kDim, 1) + 16);
+  std::vector<float> scratch(vector().attention_scratch_floats(kLength, kDim, 1) + 16);
   AttentionArgs args;
   args.q = q.data();
   args.k = k.data();
@@ -144,7 +145,7 @@ TEST_P(Kernels, AttentionKeepsItsDigitsAcrossKeyBlocks) {
   args.head_dim = kDim;
   args.scale = 2.0F;  // peaked: the largest score moves from block to block
   args.scratch = scratch.data();
-  kernels().attention(args);
+  vector().attention(args);
   double worst = 0.0;
   for (int i = 0; i < kLength; i += 37) {
     std::vector<double> score(kLength);

@@ -1,6 +1,8 @@
 // The CPU backend: our own kernels, chosen for the instruction set found at run time.
 #include "backend/cpu/cpu_backend.h"
 
+#include <string>
+
 #include <fmt/format.h>
 
 #include "backend/cpu/available_threads.h"
@@ -17,20 +19,51 @@ namespace {
 constexpr std::size_t kBatchTokens = 256;
 constexpr int kMaxThreads = 1024;
 
+/// The matrix kernels for a precision, and why those.
+struct PrecisionChoice {
+  const MatrixKernels* kernels;
+  std::string reason;
+};
+
+PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precision) {
+  const auto asked_for = [&](const MatrixKernels* kernels, const char* name) -> PrecisionChoice {
+    if (kernels == nullptr) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("precision {} has no kernels for the instruction set '{}', wanted one of: {}", name, table.name,
+                      table.bf16 != nullptr   ? "fp32, bf16"
+                      : table.int8 != nullptr ? "fp32, int8"
+                                              : "fp32"));
+    }
+    return {kernels, "asked for"};
+  };
+  switch (precision) {
+    case CpuPrecision::kFp32: return asked_for(table.fp32, "fp32");
+    case CpuPrecision::kBf16: return asked_for(table.bf16, "bf16");
+    case CpuPrecision::kInt8: return asked_for(table.int8, "int8");
+    case CpuPrecision::kAuto: break;
+  }
+  if (table.bf16 != nullptr) {
+    return {table.bf16, "auto: this CPU multiplies bf16 in hardware"};
+  }
+  return {table.fp32, "auto: this CPU does not multiply bf16 in hardware"};
+}
+
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : kernels_(choose_kernels()), pool_(threads) {}
+  CpuBackend(CpuPrecision precision, int threads)
+      : kernels_(choose_kernels()), precision_(choose_precision(kernels_, precision)), pool_(threads) {}
 
   BackendInfo info() const override {
     return {.device = "cpu",
             .instruction_set = kernels_.name,
-            .precision = "fp32",
-            .precision_reason = "",
+            .precision = precision_.kernels->precision,
+            .precision_reason = precision_.reason,
             .threads = pool_.size(),
             .batch_tokens = kBatchTokens};
   }
   LinearWeight linear_weight(std::span<const LinearPart> parts) override {
-    return pack_linear(kernels_, memory_, parts);
+    return pack_linear(*precision_.kernels, memory_, parts);
   }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return map_table(weight); }
   NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
@@ -45,6 +78,7 @@ class CpuBackend final : public Backend {
 
  private:
   const KernelTable& kernels_;
+  const PrecisionChoice precision_;
   WeightMemory memory_;
   WorkerPool pool_;
 };
@@ -56,7 +90,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("threads is {}, wanted 0 (automatic) to {}", options.threads, kMaxThreads));
   }
-  return std::make_unique<CpuBackend>(options.threads > 0 ? options.threads : available_threads());
+  return std::make_unique<CpuBackend>(options.precision, options.threads > 0 ? options.threads : available_threads());
 }
 
 }  // namespace mlxe::cpu

@@ -7,14 +7,20 @@
 
 namespace mlxe::cpu {
 
-enum class CpuPrecision { kFp32 };
+enum class CpuPrecision {
+  kAuto,  ///< bf16 where the CPU multiplies bf16 in hardware, else fp32
+  kFp32,
+  kBf16,
+  kInt8,
+};
 
 struct CpuOptions {
-  CpuPrecision precision = CpuPrecision::kFp32;
+  CpuPrecision precision = CpuPrecision::kAuto;
   int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
 };
 
-/// \throws Error{kInvalidInput} if MLXE_CPU_ISA names an instruction set that is unknown or that this machine lacks
+/// \throws Error{kUnsupported} for a precision that this CPU has no kernels for, Error{kInvalidInput} if MLXE_CPU_ISA
+/// names an instruction set that is unknown or that this machine lacks
 [[nodiscard]] std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
 
 }  // namespace mlxe::cpu

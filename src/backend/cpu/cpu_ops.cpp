@@ -64,6 +64,11 @@ class Scratch {
   float* data_;
 };
 
+/// Row stride of `words` words: rows a multiple of 4 KB apart would share one cache set; one line more spreads them.
+std::ptrdiff_t spread(int words) {
+  return words % 1024 == 0 ? words + 16 : words;
+}
+
 template <class... Args>
 void check(bool good, fmt::format_string<Args...> message, Args&&... args) {
   if (!good) {
@@ -79,8 +84,7 @@ void check_batch(const char* op, const Tensor& x, const PackedBatch& batch) {
 }  // namespace
 
 Tensor CpuOps::make(int rows, int columns) {
-  // Rows of a multiple of 4 KB would all start in the same cache set; one line more spreads them.
-  const std::ptrdiff_t ld = columns % 1024 == 0 ? columns + 16 : columns;
+  const std::ptrdiff_t ld = spread(columns);
   const std::size_t floats = static_cast<std::size_t>(rows) * static_cast<std::size_t>(ld);
   auto storage = std::make_shared<CpuTensor>(arena_, floats);
   storage->ld = ld;
@@ -137,11 +141,13 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
         "linear: residual is [{}, {}], wanted [{}, {}]", residual.rows(), residual.columns(), x.rows(),
         weight.out_features);
   const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
+  const MatrixKernels& kernels = *packed.kernels;
   Tensor result = make(x.rows(), weight.out_features);
   GemmArgs args;
   args.a = cpu(x).data;
   args.lda = cpu(x).ld;
   args.b = packed.panels.data;
+  args.k_words = packed.k_words;
   args.bias = packed.bias.empty() ? nullptr : packed.bias.data();
   if (!residual.empty()) {
     args.residual = cpu(residual).data;
@@ -151,32 +157,53 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.ldc = cpu(result).ld;
   args.rows = x.rows();
   args.n = weight.out_features;
-  args.k = weight.in_features;
   args.panel_end = packed.num_panels;
   args.activation = activation;
+
+  const bool prepared = kernels.prepare_rows != nullptr;
+  const std::size_t rows = static_cast<std::size_t>(x.rows());
+  const std::ptrdiff_t ld_words = spread(packed.k_words);
+  const Scratch words(arena_, prepared ? rows * static_cast<std::size_t>(ld_words) : 0, 1);
+  const Scratch row_scale(arena_, prepared ? rows : 0, 1);
+  if (prepared) {
+    for_rows(x.rows(), [&](int begin, int end) {
+      kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, weight.in_features,
+                           words.of(0) + begin * ld_words, ld_words, row_scale.of(0) + begin);
+    });
+    args.a = words.of(0);
+    args.lda = ld_words;
+    args.row_scale = row_scale.of(0);
+    args.column_scale = packed.column_scale.data();
+    args.start = packed.start.empty() ? nullptr : packed.start.data();
+  }
+  multiply(kernels, args, packed.num_panels);
+  return result;
+}
+
+void CpuOps::multiply(const MatrixKernels& kernels, const GemmArgs& args, int num_panels) {
   if (team_.size() == 1) {
-    kernels_.gemm(args);
-    return result;
+    kernels.gemm(args);
+    return;
   }
   // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
   constexpr int kRowsPerPiece = 96;
-  const int row_pieces = std::max(1, x.rows() / kRowsPerPiece);
-  const int panel_pieces = row_pieces > 1 ? 1 : std::min(packed.num_panels, 4 * team_.size());
+  const int row_pieces = std::max(1, args.rows / kRowsPerPiece);
+  const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
   team_.for_each(row_pieces * panel_pieces, [&](int piece, int /*member*/) {
     const int row_piece = piece / panel_pieces;
     const int panel_piece = piece % panel_pieces;
     const int begin = static_cast<int>(static_cast<long>(args.rows) * row_piece / row_pieces);
     const int end = static_cast<int>(static_cast<long>(args.rows) * (row_piece + 1) / row_pieces);
     GemmArgs part = args;
-    part.a += begin * args.lda;
+    part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
     part.c += begin * args.ldc;
     part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
+    part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
     part.rows = end - begin;
-    part.panel_begin = packed.num_panels * panel_piece / panel_pieces;
-    part.panel_end = packed.num_panels * (panel_piece + 1) / panel_pieces;
-    kernels_.gemm(part);
+    part.panel_begin = num_panels * panel_piece / panel_pieces;
+    part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;
+    kernels.gemm(part);
   });
-  return result;
 }
 
 Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
@@ -194,7 +221,7 @@ Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
     args.eps = eps;
     args.rows = end - begin;
     args.size = norm.size;
-    kernels_.layer_norm(args);
+    kernels_.vector->layer_norm(args);
   });
   return result;
 }
@@ -224,7 +251,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     longest =
         std::max(longest, batch.offsets[static_cast<std::size_t>(r) + 1] - batch.offsets[static_cast<std::size_t>(r)]);
   }
-  const Scratch scratch(arena_, kernels_.attention_scratch_floats(longest, spec.head_dim, group), team_.size());
+  const Scratch scratch(arena_, kernels_.vector->attention_scratch_floats(longest, spec.head_dim, group), team_.size());
   team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
     const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
     const int kv_head = piece % spec.num_kv_heads;
@@ -245,7 +272,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     args.num_q_heads = group;
     args.scale = spec.scale;
     args.scratch = scratch.of(member);
-    kernels_.attention(args);
+    kernels_.vector->attention(args);
   });
   return result;
 }

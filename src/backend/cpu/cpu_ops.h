@@ -1,6 +1,7 @@
 // CpuOps: the operations on one worker's arena, shared out over a team where it has more than one member.
 #pragma once
 
+#include <functional>
 #include <span>
 
 #include "backend/cpu/arena.h"
@@ -31,6 +32,9 @@ class CpuOps final : public Ops {
   [[nodiscard]] Tensor make(int rows, int columns);
   /// Calls rows(begin, end) for pieces of [0, num_rows).
   void for_rows(int num_rows, const std::function<void(int begin, int end)>& rows);
+
+  /// The product of all rows and panels, shared out over the team.
+  void multiply(const MatrixKernels& kernels, const GemmArgs& args, int num_panels);
 
   const KernelTable& kernels_;
   Team& team_;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kChunkBytes = std::size_t{32} << 20;
-constexpr std::size_t kAlignFloats = 16;
+constexpr std::size_t kAlignWords = 16;
 
 std::vector<float> to_floats(const HostTensor& tensor) {
   std::vector<float> values(num_elements(tensor.shape));
@@ -65,9 +65,8 @@ void widen(const HostTensor& weight, std::size_t first, std::size_t count, float
   }
 }
 
-WeightMemory::Block WeightMemory::allocate(std::size_t num_floats) {
-  const std::size_t floats = (num_floats + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
-  const std::size_t bytes = floats * sizeof(float);
+WeightMemory::Block WeightMemory::allocate(std::size_t num_words) {
+  const std::size_t bytes = (num_words + kAlignWords - 1) / kAlignWords * kAlignWords * sizeof(std::int32_t);
   if (chunk_ == nullptr || size_ - used_ < bytes) {
     size_ = std::max(kChunkBytes, (bytes + kHugePage - 1) / kHugePage * kHugePage);
     used_ = 0;
@@ -81,12 +80,12 @@ WeightMemory::Block WeightMemory::allocate(std::size_t num_floats) {
 #endif
     chunk_ = std::shared_ptr<void>(memory, std::free);
   }
-  Block block{reinterpret_cast<float*>(static_cast<std::byte*>(chunk_.get()) + used_), chunk_};
+  Block block{reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(chunk_.get()) + used_), chunk_};
   used_ += bytes;
   return block;
 }
 
-LinearWeight pack_linear(const KernelTable& kernels, WeightMemory& memory, std::span<const LinearPart> parts) {
+LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std::span<const LinearPart> parts) {
   check(!parts.empty(), "linear weight has no parts");
   check(parts[0].weight.shape.size() == 2,
         fmt::format("linear weight has shape {}, wanted [out, in]", to_string(parts[0].weight.shape)));
@@ -108,18 +107,28 @@ LinearWeight pack_linear(const KernelTable& kernels, WeightMemory& memory, std::
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   const auto k = static_cast<std::size_t>(in_features);
   auto packed = std::make_shared<PackedLinear>();
+  packed->kernels = &kernels;
+  packed->k_words = num_words(kernels, in_features);
   packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
-  const auto num_panels = static_cast<std::size_t>(packed->num_panels);
-  packed->panels = memory.allocate(num_panels * width * k);
+  const std::size_t columns = static_cast<std::size_t>(packed->num_panels) * width;
+  const auto k_words = static_cast<std::size_t>(packed->k_words);
+  packed->panels = memory.allocate(columns * k_words);
   if (has_bias) {
-    packed->bias.assign(num_panels * width, 0.0F);
+    packed->bias.assign(columns, 0.0F);
+  }
+  const bool scaled = kernels.values_per_word == 4;
+  if (scaled) {
+    packed->column_scale.resize(columns);
+    packed->start.resize(columns);
   }
   std::vector<float> rows(width * k);  // one panel's rows, widened
   std::size_t filled = 0;
   std::size_t column = 0;  // of the stacked output
   const auto flush = [&] {
-    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features,
-                       packed->panels.data + (column - filled) / width * width * k);
+    const std::size_t first = (column - filled) / width * width;
+    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features, packed->panels.data + first * k_words,
+                       scaled ? packed->column_scale.data() + first : nullptr,
+                       scaled ? packed->start.data() + first : nullptr);
     filled = 0;
   };
   for (const LinearPart& part : parts) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,12 +16,12 @@ namespace mlxe::cpu {
 /// Memory for packed weights: big chunks in huge pages where the system has them, freed when the last weight goes.
 class WeightMemory {
  public:
-  /// \returns num_floats floats aligned to 64 bytes, not initialised; `owner` of a weight must keep the chunk
   struct Block {
-    float* data = nullptr;
+    std::int32_t* data = nullptr;
     std::shared_ptr<const void> chunk;  // shared by the weights that lie in it
   };
-  [[nodiscard]] Block allocate(std::size_t num_floats);
+  /// \returns words of four bytes, aligned to 64, not initialised
+  [[nodiscard]] Block allocate(std::size_t num_words);
 
  private:
   std::shared_ptr<void> chunk_;
@@ -29,9 +30,13 @@ class WeightMemory {
 };
 
 struct PackedLinear final : WeightStorage {
-  WeightMemory::Block panels;  // [num_panels][in_features][panel_width]
-  std::vector<float> bias;     // [num_panels * panel_width], or empty
+  const MatrixKernels* kernels = nullptr;
+  WeightMemory::Block panels;  // [num_panels][k_words][panel_width] words
+  int k_words = 0;
   int num_panels = 0;
+  std::vector<float> bias;          // [num_panels * panel_width], or empty
+  std::vector<float> column_scale;  // int8: [num_panels * panel_width]
+  std::vector<std::int32_t> start;  // int8: [num_panels * panel_width]
 };
 
 /// Rows stay in the mapped checkpoint, in its own type: only the rows that texts use are ever read.
@@ -46,7 +51,7 @@ struct FloatNorm final : WeightStorage {
 
 /// Each gives an empty handle if a tensor has no data.
 /// \throws Error{kInvalidInput} if shapes do not fit
-[[nodiscard]] LinearWeight pack_linear(const KernelTable& kernels, WeightMemory& memory,
+[[nodiscard]] LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory,
                                        std::span<const LinearPart> parts);
 [[nodiscard]] EmbeddingTable map_table(const HostTensor& weight);
 [[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias);

@@ -8,7 +8,7 @@
 namespace mlxe::cpu {
 
 /// The tables that this machine can run, best first; the portable one is always among them.
-[[nodiscard]] std::span<const KernelTable* const> available_kernels();
+[[nodiscard]] std::span<const KernelTable> available_kernels();
 
 /// The best table, or the one that the environment variable MLXE_CPU_ISA names.
 /// \throws Error{kInvalidInput} if that is unknown or this machine lacks it, listing what it has

@@ -8,12 +8,14 @@
 
 namespace mlxe::cpu {
 
-/// c[r, j] = activation(sum_p a[r, p] b[j, p] + bias[j]) + residual[r, j] for the given rows and panels.
-/// Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend on it.
+/// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + bias[j]) + residual[r, j] for the given rows and
+/// panels. Operands come in words of four bytes: one float32, two bfloat16 or four int8 along p, zeros beyond k. Every
+/// output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend on it.
 struct GemmArgs {
-  const float* a = nullptr;  ///< [rows, k], row stride lda
+  const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
-  const float* b = nullptr;         ///< packed panels: panel j holds [k, panel_width], zeros beyond column n
+  const void* b = nullptr;  ///< packed panels: panel j holds [k_words, panel_width] words, zeros beyond column n
+  int k_words = 0;
   const float* bias = nullptr;      ///< [num_panels * panel_width], or null
   const float* residual = nullptr;  ///< [rows, n], row stride ldr, or null
   std::ptrdiff_t ldr = 0;
@@ -21,10 +23,13 @@ struct GemmArgs {
   std::ptrdiff_t ldc = 0;
   int rows = 0;
   int n = 0;
-  int k = 0;
   int panel_begin = 0;
   int panel_end = 0;
   Activation activation = Activation::kNone;
+  // int8 only:
+  const float* row_scale = nullptr;     ///< [rows]
+  const float* column_scale = nullptr;  ///< [num_panels * panel_width]
+  const std::int32_t* start = nullptr;  ///< [num_panels * panel_width]: takes back the offset of a's unsigned bytes
 };
 
 /// All query heads that share one key and value head, over one sequence.
@@ -56,23 +61,53 @@ struct LayerNormArgs {
   int size = 0;
 };
 
-struct KernelTable {
-  const char* name;         ///< the word for MLXE_CPU_ISA and `info`
-  const char* description;  ///< for people
-  int panel_width;          ///< columns of a packed panel of gemm's b
+/// Matrix products at one precision.
+struct MatrixKernels {
+  const char* precision;  ///< "fp32", "bf16", "int8"
+  int panel_width;        ///< columns of a packed panel of gemm's b
+  int values_per_word;    ///< 1, 2, 4
   void (*gemm)(const GemmArgs&);
-  /// Packs rows [0, count) of w (float32, [count, k], row stride k) into one panel [k, panel_width], zero-padded.
-  void (*pack_panel)(const float* w, int count, int k, float* panel);
+  /// Packs rows [0, count) of w (float32, [count, k], row stride k) into one panel of words, zero-padded.
+  /// int8: symmetric per row; scale and start get panel_width values each (else they may be null).
+  void (*pack_panel)(const float* w, int count, int k, void* panel, float* scale, std::int32_t* start);
+  /// Converts rows of activations to words; null at fp32, where the activations are words already.
+  /// int8: row_scale gets one value per row (else it may be null).
+  void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
+                       float* row_scale);
+};
+
+/// Everything that is not a matrix product, in float32.
+struct VectorKernels {
   void (*attention)(const AttentionArgs&);
   std::size_t (*attention_scratch_floats)(int length, int head_dim, int num_q_heads);
   void (*layer_norm)(const LayerNormArgs&);
   void (*activate)(Activation activation, float* x, std::size_t count);  ///< in place
 };
 
-extern const KernelTable kPortableKernels;
+/// What one instruction set runs on: the best it has of each kind.
+struct KernelTable {
+  const char* name;         ///< the word for MLXE_CPU_ISA and `info`
+  const char* description;  ///< for people
+  const VectorKernels* vector;
+  const MatrixKernels* fp32;
+  const MatrixKernels* bf16;  ///< null: this instruction set has none
+  const MatrixKernels* int8;  ///< likewise
+};
+
+/// Words of one row of k values.
+[[nodiscard]] constexpr int num_words(const MatrixKernels& kernels, int k) {
+  return (k + kernels.values_per_word - 1) / kernels.values_per_word;
+}
+
+extern const VectorKernels kPortableVector;
+extern const MatrixKernels kPortableFp32;
 #if defined(__x86_64__)
-extern const KernelTable kAvx2Kernels;
-extern const KernelTable kAvx512Kernels;
+extern const VectorKernels kAvx2Vector;
+extern const MatrixKernels kAvx2Fp32;
+extern const VectorKernels kAvx512Vector;
+extern const MatrixKernels kAvx512Fp32;
+extern const MatrixKernels kAvx512Int8;  ///< needs VNNI
+extern const MatrixKernels kAvx512Bf16;  ///< needs BF16
 #endif
 
 }  // namespace mlxe::cpu

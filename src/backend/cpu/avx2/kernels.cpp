@@ -14,17 +14,22 @@ namespace {
 using V = avx2::F32;
 constexpr int kRows = 6;
 constexpr int kVectors = 2;
+constexpr int kPanel = kVectors * V::kWidth;
 constexpr int kAttentionRows = 6;
 constexpr int kAttentionVectors = 2;
 
 }  // namespace
 
-const KernelTable kAvx2Kernels = {
-    .name = "avx2",
-    .description = "AVX2 and FMA: 8 floats, tiles of 6 x 16",
-    .panel_width = kVectors * V::kWidth,
-    .gemm = generic::gemm<V, kRows, kVectors>,
-    .pack_panel = generic::pack_panel<V, kVectors>,
+const MatrixKernels kAvx2Fp32 = {
+    .precision = "fp32",
+    .panel_width = kPanel,
+    .values_per_word = 1,
+    .gemm = generic::gemm<generic::Fp32Product<V>, kRows, kVectors>,
+    .pack_panel = generic::pack_panel_fp32<kPanel>,
+    .prepare_rows = nullptr,
+};
+
+const VectorKernels kAvx2Vector = {
     .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
     .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
     .layer_norm = generic::layer_norm<V>,

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 namespace mlxe::cpu::avx2 {
+namespace {  // each translation unit its own: two may compile this with different flags
 
 struct F32 {
   static constexpr int kWidth = 8;
@@ -75,4 +76,5 @@ struct F32 {
   }
 };
 
+}  // namespace
 }  // namespace mlxe::cpu::avx2

@@ -14,17 +14,22 @@ namespace {
 using V = avx512::F32;
 constexpr int kRows = 8;
 constexpr int kVectors = 3;
+constexpr int kPanel = kVectors * V::kWidth;
 constexpr int kAttentionRows = 12;
 constexpr int kAttentionVectors = 2;
 
 }  // namespace
 
-const KernelTable kAvx512Kernels = {
-    .name = "avx512",
-    .description = "AVX-512F: 16 floats, tiles of 8 x 48",
-    .panel_width = kVectors * V::kWidth,
-    .gemm = generic::gemm<V, kRows, kVectors>,
-    .pack_panel = generic::pack_panel<V, kVectors>,
+const MatrixKernels kAvx512Fp32 = {
+    .precision = "fp32",
+    .panel_width = kPanel,
+    .values_per_word = 1,
+    .gemm = generic::gemm<generic::Fp32Product<V>, kRows, kVectors>,
+    .pack_panel = generic::pack_panel_fp32<kPanel>,
+    .prepare_rows = nullptr,
+};
+
+const VectorKernels kAvx512Vector = {
     .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
     .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
     .layer_norm = generic::layer_norm<V>,

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 namespace mlxe::cpu::avx512 {
+namespace {  // each translation unit its own: two may compile this with different flags
 
 struct F32 {
   static constexpr int kWidth = 16;
@@ -67,4 +68,5 @@ struct F32 {
   static __mmask16 mask(int count) { return static_cast<__mmask16>((1U << count) - 1U); }
 };
 
+}  // namespace
 }  // namespace mlxe::cpu::avx512

@@ -127,16 +127,16 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<V, kRows, kVe
   float* out = args.out + query * args.ldo + head * args.head_dim;
 
   GemmArgs product;
-  product.a = q;
+  product.a = q;  // float32 values are words
   product.lda = args.ldq;
   product.b = args.scratch + at.keys;
   product.c = scores;
   product.ldc = ld_scores;
   product.rows = rows;
   product.n = static_cast<int>(ld_scores);
-  product.k = args.head_dim;
+  product.k_words = args.head_dim;
   product.panel_end = static_cast<int>(ld_scores) / kPanel;
-  gemm<V, kRows, kVectors>(product);
+  gemm<Fp32Product<V>, kRows, kVectors>(product);
 
   for (int r = 0; r < rows; ++r) {
     float* row = scores + r * ld_scores;
@@ -162,11 +162,11 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<V, kRows, kVe
   product.c = out;
   product.ldc = args.ldo;
   product.n = args.head_dim;
-  product.k = count;
+  product.k_words = count;
   product.panel_end = round_up(args.head_dim, kPanel) / kPanel;
   product.residual = first_block ? nullptr : out;
   product.ldr = args.ldo;
-  gemm<V, kRows, kVectors>(product);
+  gemm<Fp32Product<V>, kRows, kVectors>(product);
 
   if (last_block) {
     for (int r = 0; r < rows; ++r) {

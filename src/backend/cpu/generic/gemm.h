@@ -1,4 +1,4 @@
-// The matrix product on packed panels, written once for every vector type.
+// The matrix product on packed panels, written once for every vector type and precision.
 #pragma once
 
 #include "backend/cpu/generic/activations.h"
@@ -6,40 +6,53 @@
 
 namespace mlxe::cpu::generic {
 
-/// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
-template <class V, int kRows, int kVectors>
-struct Tile {
-  V acc[kRows][kVectors];
+/// Products of float32: a word is one value.
+template <class V>
+struct Fp32Product {
+  using Vector = V;
+  using Accumulator = V;
+  using Words = V;
+  static constexpr bool kScaled = false;
+  static Accumulator begin(const std::int32_t* /*start*/) { return V::zero(); }
+  static Words load(const std::int32_t* p) { return V::load(reinterpret_cast<const float*>(p)); }
+  static Words broadcast(const std::int32_t* p) { return V::set1(*reinterpret_cast<const float*>(p)); }
+  static Accumulator multiply_add(Words a, Words b, Accumulator sum) { return V::fma(a, b, sum); }
+  static V to_float(Accumulator sum) { return sum; }
+};
 
-  /// One chain of fused multiply-adds per element, p ascending: the promise behind equal bits in any batch.
-  inline __attribute__((always_inline)) void multiply(const float* a, std::ptrdiff_t lda, const float* b,
-                                                      std::ptrdiff_t ldb, int k) {
+/// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
+/// One chain of multiply-adds per element, p ascending: the promise behind equal bits in any batch.
+template <class P, int kRows, int kVectors>
+inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, const std::int32_t* a,
+                                                         const std::int32_t* b, int column,
+                                                         typename P::Accumulator (&sum)[kRows][kVectors]) {
+  constexpr int kWidth = P::Vector::kWidth;
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) {
+    const typename P::Accumulator begin = P::begin(args.start != nullptr ? args.start + column + j * kWidth : nullptr);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) {
-        acc[r][j] = V::zero();
-      }
-    }
-    for (int p = 0; p < k; ++p) {
-      V row[kVectors];
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) {
-        row[j] = V::load(b + j * V::kWidth);
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const V x = V::set1(a[r * lda]);
-#pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) {
-          acc[r][j] = V::fma(x, row[j], acc[r][j]);
-        }
-      }
-      a += 1;
-      b += ldb;
+      sum[r][j] = begin;
     }
   }
-};
+  for (int p = 0; p < args.k_words; ++p) {
+    typename P::Words row[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) {
+      row[j] = P::load(b + j * kWidth);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const typename P::Words x = P::broadcast(a + r * args.lda);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) {
+        sum[r][j] = P::multiply_add(x, row[j], sum[r][j]);
+      }
+    }
+    a += 1;
+    b += kVectors * kWidth;
+  }
+}
 
 /// Bias, activation, residual and store of one vector of outputs; `count` < width at the right edge.
 template <class V>
@@ -62,17 +75,18 @@ inline __attribute__((always_inline)) void finish_vector(V x, Activation activat
   }
 }
 
-template <class V, int kRows, int kVectors>
-void gemm_tile(const GemmArgs& args, const float* a, int row, const float* b, int column) {
-  Tile<V, kRows, kVectors> tile;
-  tile.multiply(a, args.lda, b, kVectors * V::kWidth, args.k);
+template <class P, int kRows, int kVectors>
+void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column) {
+  using V = typename P::Vector;
+  typename P::Accumulator sum[kRows][kVectors];
+  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, column, sum);
   // Through memory: the epilogue's own registers would push the accumulators out one by one.
   alignas(64) float buffer[kRows][kVectors * V::kWidth];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      tile.acc[r][j].store(&buffer[r][j * V::kWidth]);
+      P::to_float(sum[r][j]).store(&buffer[r][j * V::kWidth]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -82,31 +96,34 @@ void gemm_tile(const GemmArgs& args, const float* a, int row, const float* b, in
       if (left <= 0) {
         break;
       }
-      const float* bias = args.bias != nullptr ? args.bias + first : nullptr;
-      const float* residual = args.residual != nullptr ? args.residual + (row + r) * args.ldr + first : nullptr;
-      finish_vector(V::load(&buffer[r][j * V::kWidth]), args.activation, bias, residual,
+      V x = V::load(&buffer[r][j * V::kWidth]);
+      if constexpr (P::kScaled) {
+        x = x * (V::set1(args.row_scale[row + r]) * V::load(args.column_scale + first));
+      }
+      finish_vector(x, args.activation, args.bias != nullptr ? args.bias + first : nullptr,
+                    args.residual != nullptr ? args.residual + (row + r) * args.ldr + first : nullptr,
                     args.c + (row + r) * args.ldc + first, left < V::kWidth ? left : V::kWidth);
     }
   }
 }
 
-template <class V, int kRows, int kVectors>
-void gemm_rows(const GemmArgs& args, const float* a, int row, int rows, const float* b, int column) {
+template <class P, int kRows, int kVectors>
+void gemm_rows(const GemmArgs& args, int row, int rows, const std::int32_t* b, int column) {
   if constexpr (kRows >= 1) {
     if (rows == kRows) {
-      gemm_tile<V, kRows, kVectors>(args, a, row, b, column);
+      gemm_tile<P, kRows, kVectors>(args, row, b, column);
     } else {
-      gemm_rows<V, kRows - 1, kVectors>(args, a, row, rows, b, column);
+      gemm_rows<P, kRows - 1, kVectors>(args, row, rows, b, column);
     }
   }
 }
 
 /// Rows go in tiles of at most kMaxRows, spread evenly; panels outermost within a group of rows that stays in L2.
-template <class V, int kMaxRows, int kVectors>
+template <class P, int kMaxRows, int kVectors>
 void gemm(const GemmArgs& args) {
-  constexpr int kPanel = kVectors * V::kWidth;
-  constexpr int kGroupFloats = 96 * 1024;  // 384 KB of a: half of a small L2, the rest is for panels
-  int group = args.k > 0 ? kGroupFloats / args.k / kMaxRows * kMaxRows : args.rows;
+  constexpr int kPanel = kVectors * P::Vector::kWidth;
+  constexpr int kGroupWords = 96 * 1024;  // 384 KB of a: half of a small L2, the rest is for panels
+  int group = args.k_words > 0 ? kGroupWords / args.k_words / kMaxRows * kMaxRows : args.rows;
   if (group < 4 * kMaxRows) {
     group = 4 * kMaxRows;
   }
@@ -114,27 +131,28 @@ void gemm(const GemmArgs& args) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
     for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-      const float* b = args.b + static_cast<std::ptrdiff_t>(panel) * args.k * kPanel;
+      const std::int32_t* b =
+          static_cast<const std::int32_t*>(args.b) + static_cast<std::ptrdiff_t>(panel) * args.k_words * kPanel;
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
         const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
-        gemm_rows<V, kMaxRows, kVectors>(args, args.a + row * args.lda, row, end - row, b, panel * kPanel);
+        gemm_rows<P, kMaxRows, kVectors>(args, row, end - row, b, panel * kPanel);
         row = end;
       }
     }
   }
 }
 
-template <class V, int kVectors>
-void pack_panel(const float* w, int count, int k, float* panel) {
-  constexpr int kPanel = kVectors * V::kWidth;
+/// Float32 panels.
+template <int kPanel>
+void pack_panel_fp32(const float* w, int count, int k, void* panel, float* /*scale*/, std::int32_t* /*start*/) {
+  float* out = static_cast<float*>(panel);
   constexpr int kBlock = 16;  // columns at a time: whole cache lines are read, and the writes stay in L1
   for (int begin = 0; begin < k; begin += kBlock) {
     const int end = begin + kBlock < k ? begin + kBlock : k;
     for (int j = 0; j < kPanel; ++j) {
       for (int p = begin; p < end; ++p) {
-        panel[static_cast<std::ptrdiff_t>(p) * kPanel + j] =
-            j < count ? w[static_cast<std::ptrdiff_t>(j) * k + p] : 0.0F;
+        out[static_cast<std::ptrdiff_t>(p) * kPanel + j] = j < count ? w[static_cast<std::ptrdiff_t>(j) * k + p] : 0.0F;
       }
     }
   }

@@ -14,17 +14,22 @@ namespace {
 using V = portable::F32;
 constexpr int kRows = 4;
 constexpr int kVectors = 2;
+constexpr int kPanel = kVectors * V::kWidth;
 constexpr int kAttentionRows = 4;
 constexpr int kAttentionVectors = 2;
 
 }  // namespace
 
-const KernelTable kPortableKernels = {
-    .name = "portable",
-    .description = "the compiler's own vectors of 4 floats: any CPU",
-    .panel_width = kVectors * V::kWidth,
-    .gemm = generic::gemm<V, kRows, kVectors>,
-    .pack_panel = generic::pack_panel<V, kVectors>,
+const MatrixKernels kPortableFp32 = {
+    .precision = "fp32",
+    .panel_width = kPanel,
+    .values_per_word = 1,
+    .gemm = generic::gemm<generic::Fp32Product<V>, kRows, kVectors>,
+    .pack_panel = generic::pack_panel_fp32<kPanel>,
+    .prepare_rows = nullptr,
+};
+
+const VectorKernels kPortableVector = {
     .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
     .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
     .layer_norm = generic::layer_norm<V>,

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 namespace mlxe::cpu::portable {
+namespace {  // each translation unit its own: two may compile this with different flags
 
 struct F32 {
   static constexpr int kWidth = 4;
@@ -71,4 +72,5 @@ struct F32 {
   }
 };
 
+}  // namespace
 }  // namespace mlxe::cpu::portable

@@ -1,0 +1,98 @@
+// int8 matrix products with VNNI: four unsigned times signed bytes summed into 32 bits, exactly.
+// No standard library in here: an inline function compiled with this folder's flags could be linked into code
+// that runs on a lesser CPU.
+#include "backend/cpu/kernel_table.h"
+
+#include "backend/cpu/avx512/simd.h"
+#include "backend/cpu/generic/gemm.h"
+
+namespace mlxe::cpu {
+namespace {
+
+using V = avx512::F32;
+constexpr int kRows = 8;
+constexpr int kVectors = 3;
+constexpr int kPanel = kVectors * V::kWidth;
+constexpr int kValues = 4;
+
+/// Activations are unsigned (q + 128) because the instruction wants one unsigned side; `start` takes 128 w back.
+struct Int8Product {
+  using Vector = V;
+  struct Accumulator {
+    __m512i v;
+  };
+  using Words = Accumulator;
+  static constexpr bool kScaled = true;
+  static Accumulator begin(const std::int32_t* start) { return {_mm512_loadu_si512(start)}; }
+  static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+  static Words broadcast(const std::int32_t* p) { return {_mm512_set1_epi32(*p)}; }
+  static Accumulator multiply_add(Words a, Words b, Accumulator sum) {
+    // _mm512_dpbusd_epi32 in words: GCC 12 does not tie its sum to one register and copies it around the loop,
+    // which halves the speed.
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+    return sum;
+  }
+  static V to_float(Accumulator sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
+};
+
+/// Scale of symmetric int8 values: the largest magnitude becomes 127. A row of zeros gets 1.
+float scale_of(float largest) {
+  return largest > 0.0F ? largest / 127.0F : 1.0F;
+}
+
+void pack_panel(const float* w, int count, int k, void* panel, float* scale, std::int32_t* start) {
+  auto* out = static_cast<std::int8_t*>(panel);
+  const int k_words = (k + kValues - 1) / kValues;
+  for (int j = 0; j < kPanel; ++j) {
+    const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
+    float largest = 0.0F;
+    for (int p = 0; j < count && p < k; ++p) {
+      const float magnitude = __builtin_fabsf(row[p]);
+      largest = magnitude > largest ? magnitude : largest;
+    }
+    scale[j] = scale_of(largest);
+    std::int32_t sum = 0;
+    for (int p = 0; p < k_words * kValues; ++p) {
+      const bool real = j < count && p < k;
+      const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale[j]) : 0.0F);
+      out[(static_cast<std::ptrdiff_t>(p / kValues) * kPanel + j) * kValues + p % kValues] = q;
+      sum += q;
+    }
+    start[j] = -128 * sum;
+  }
+}
+
+void prepare_rows(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
+                  float* row_scale) {
+  for (int r = 0; r < rows; ++r) {
+    const float* row = x + r * ldx;
+    V largest = V::zero();
+    for (int p = 0; p < k; p += V::kWidth) {
+      const V value = V::load_partial(row + p, k - p < V::kWidth ? k - p : V::kWidth, V::zero());
+      largest = V::max(largest, {_mm512_abs_ps(value.v)});
+    }
+    row_scale[r] = scale_of(largest.largest());
+    const V inverse = V::set1(1.0F / row_scale[r]);
+    auto* out = reinterpret_cast<std::int8_t*>(static_cast<std::int32_t*>(words) + r * ld_words);
+    const int padded = (k + kValues - 1) / kValues * kValues;
+    for (int p = 0; p < padded; p += V::kWidth) {
+      const V value = V::load_partial(row + p, k - p < V::kWidth ? k - p : V::kWidth, V::zero());
+      const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32((value * inverse).v), _mm512_set1_epi32(128));
+      const int left = padded - p < V::kWidth ? padded - p : V::kWidth;
+      _mm512_mask_cvtusepi32_storeu_epi8(out + p, static_cast<__mmask16>((1U << left) - 1U), q);
+    }
+  }
+}
+
+}  // namespace
+
+const MatrixKernels kAvx512Int8 = {
+    .precision = "int8",
+    .panel_width = kPanel,
+    .values_per_word = kValues,
+    .gemm = generic::gemm<Int8Product, kRows, kVectors>,
+    .pack_panel = pack_panel,
+    .prepare_rows = prepare_rows,
+};
+
+}  // namespace mlxe::cpu
