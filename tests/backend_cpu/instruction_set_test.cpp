@@ -1,32 +1,14 @@
 // Tests of choosing kernels: the best by default, the named one when forced, an error that lists what there is.
 #include "backend/cpu/instruction_set.h"
 
-#include <cstdlib>
-#include <string>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backend_cpu/forced_isa.h"
 #include "mlxe/error.h"
 
 namespace mlxe::cpu {
 namespace {
-
-/// Sets MLXE_CPU_ISA for one test and puts it back.
-class ForcedIsa {
- public:
-  explicit ForcedIsa(const char* name) {
-    const char* before = std::getenv("MLXE_CPU_ISA");
-    had_ = before != nullptr;
-    before_ = had_ ? before : "";
-    setenv("MLXE_CPU_ISA", name, 1);
-  }
-  ~ForcedIsa() { had_ ? setenv("MLXE_CPU_ISA", before_.c_str(), 1) : unsetenv("MLXE_CPU_ISA"); }
-
- private:
-  bool had_ = false;
-  std::string before_;
-};
 
 TEST(ChooseKernels, TakesTheFirstAvailable) {
   const ForcedIsa none("");
