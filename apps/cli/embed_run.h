@@ -1,0 +1,43 @@
+// Embedding everything that a TextSource gives, with the progress bar, the truncation report and Ctrl-C.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mlxe/engine.h"
+#include "session.h"
+#include "text_source.h"
+
+namespace mlxe::cli {
+
+/// What a whole run came to.
+struct RunReport {
+  std::size_t num_texts = 0;
+  std::size_t num_truncated = 0;
+  std::size_t num_tokens = 0;
+  double seconds = 0;
+};
+
+/// Embeds window after window and hands each result to `sink`; the first window was read by the caller, so that
+/// mistakes in it show before the model is loaded. Says on stderr how many texts were truncated.
+/// \throws Error{kTooLong} naming the text if session.embed.on_overflow is kError, Error{kCancelled} on Ctrl-C,
+///         and whatever Engine::embed and TextSource::next throw
+RunReport embed_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
+                    const std::function<void(const TextWindow&, const Embeddings&)>& sink);
+
+/// All texts and vectors of a run in memory, for work that needs them together.
+struct Collected {
+  std::vector<std::string> texts;
+  Embeddings embeddings;
+};
+
+/// embed_all() into memory.
+[[nodiscard]] Collected embed_into_memory(const Engine& engine, const Session& session, TextSource& source,
+                                          TextWindow first);
+
+/// Appends the rows and reports of `more`.
+void append(Embeddings& all, const Embeddings& more);
+
+}  // namespace mlxe::cli

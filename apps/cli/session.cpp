@@ -1,0 +1,117 @@
+// The shared flags, the loading of the model and the talk on stderr.
+#include "session.h"
+
+#include <chrono>
+#include <climits>
+#include <cstdio>
+#include <map>
+
+#include <fmt/format.h>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "flag_text.h"
+
+namespace mlxe::cli {
+namespace {
+
+/// --flag with one of the names of `values`; any other is refused by CLI11 with the list of names.
+template <typename T>
+void add_choice(CLI::App& app, const std::string& flag, T& target, const std::map<std::string, T>& values,
+                const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values) {
+    names.push_back(name);
+  }
+  app.add_option_function<std::string>(
+         flag, [&target, values](const std::string& name) { target = values.at(name); }, help)
+      ->check(CLI::IsMember(names))
+      ->type_name("");
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& app, Session& session) {
+  add_text_option(app, "-m,--model", session.model, "a model folder, or a name that the Hugging Face cache holds");
+  add_choice<Device>(app, "--device", session.load.device,
+                     {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"mlx", Device::kMlx}},
+                     "where to compute [auto]");
+  add_choice<Precision>(
+      app, "--precision", session.load.precision,
+      {{"auto", Precision::kAuto}, {"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}},
+      "of the arithmetic [auto: bf16 where the CPU has matrix instructions for it]");
+  app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  app.add_option_function<std::string>(
+         "--pooling", [&session](const std::string& name) { session.load.pooling = name; },
+         "mean, cls, max, ..., or several joined by + [what the checkpoint declares]")
+      ->type_name("MODE");
+  app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
+  app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
+}
+
+void add_embed_flags(CLI::App& app, Session& session) {
+  CLI::Option* prompt = add_text_option(app, "--prompt", session.embed.prompt, "put before every text as it is");
+  add_text_option(app, "--prompt-name", session.embed.prompt_name, "a prompt that the checkpoint declares")
+      ->type_name("NAME")
+      ->excludes(prompt);
+  app.add_option_function<int>(
+         "--dimensions", [&session](int count) { session.embed.dimensions = count; },
+         "keep the first N dimensions (Matryoshka models)")
+      ->check(CLI::Range(1, INT_MAX))
+      ->type_name("N");
+  app.add_flag_callback(
+      "--no-normalize", [&session] { session.embed.normalize = Normalize::kNever; },
+      "leave the vectors' lengths alone");
+  app.add_option_function<int>(
+         "--max-length", [&session](int count) { session.embed.max_length = count; },
+         "most tokens of a text, special ones included [what the checkpoint declares]")
+      ->check(CLI::Range(1, INT_MAX))
+      ->type_name("N");
+  add_choice<Overflow>(app, "--on-overflow", session.embed.on_overflow,
+                       {{"truncate", Overflow::kTruncate}, {"error", Overflow::kError}},
+                       "what to do with a longer text [truncate]");
+  app.add_option("--batch-tokens", session.embed.batch_tokens, "tokens computed at once; never changes a result")
+      ->check(CLI::Range(1, INT_MAX))
+      ->type_name("N");
+}
+
+void require_model(const Session& session) {
+  if (session.model.empty()) {
+    throw Error(ErrorCode::kInvalidInput,
+                "no model was named: add --model FOLDER, or --model NAME for one in the Hugging Face cache");
+  }
+}
+
+Engine load_engine(const Session& session) {
+  require_model(session);
+  const auto start = std::chrono::steady_clock::now();
+  Engine engine = Engine::load(session.model, session.load);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const ModelInfo& info = engine.info();
+  for (const std::string& warning : info.warnings) {
+    say(session, "warning: " + warning);
+  }
+  detail(session, fmt::format("loaded {} ({}, {} dimensions, {} pooling from {}) in {:.2f} s", info.path,
+                              info.model_type, info.embedding_dim, info.pooling, info.pooling_source, seconds));
+  detail(session, fmt::format("{}, {} ({}), {} thread{}", info.device, info.precision, info.precision_reason,
+                              info.threads, info.threads == 1 ? "" : "s"));
+  return engine;
+}
+
+void say(const Session& session, std::string_view line) {
+  if (!session.quiet) {
+    // fputs, not fmt::print: a closed stderr must not become an exception.
+    std::fputs(fmt::format("mlx_embeddings: {}\n", line).c_str(), stderr);
+  }
+}
+
+void detail(const Session& session, std::string_view line) {
+  if (session.verbose) {
+    say(session, line);
+  }
+}
+
+}  // namespace mlxe::cli
