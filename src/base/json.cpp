@@ -17,24 +17,6 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxFileBytes = 50'000'000;
 
-/// At most `max_bytes` of a text that may be hostile, fit for one line of a message.
-std::string excerpt(std::string_view text, std::size_t max_bytes) {
-  std::string shown(text.substr(0, max_bytes));
-  if (text.size() > max_bytes) {
-    for (int i = 0; i < 3 && !is_valid_utf8(shown); ++i) {
-      shown.pop_back();  // a character that the limit cut in two
-    }
-  }
-  const bool keep_all = is_valid_utf8(shown);
-  for (char& byte : shown) {
-    const auto value = static_cast<unsigned char>(byte);
-    if (value < 0x20 || value == 0x7F || (value >= 0x80 && !keep_all)) {
-      byte = '?';
-    }
-  }
-  return text.size() > max_bytes ? shown + "..." : shown;
-}
-
 /// Builds the value event by event. nlohmann's own builder keeps the last of duplicate keys and nests without limit;
 /// its callback form, which could refuse both, searches the whole parent after each child.
 class Builder final : public nlohmann::json_sax<Json> {
@@ -60,7 +42,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     const auto [member, is_new] = members.try_emplace(std::move(name));
     if (!is_new) {
       throw Error(ErrorCode::kCorruptModel,
-                  fmt::format("{}: key '{}' appears twice in one object", what_, excerpt(member->first, 100)));
+                  fmt::format("{}: key '{}' appears twice in one object", what_, printable(member->first, 100)));
     }
     member_ = &member->second;
     return true;
@@ -71,7 +53,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     std::string_view reason = error.what();
     const std::size_t tag_end = reason.find("] ");  // of "[json.exception.parse_error.101] "
     reason.remove_prefix(tag_end == std::string_view::npos ? 0 : tag_end + 2);
-    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: not valid JSON: {}", what_, excerpt(reason, 300)));
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: not valid JSON: {}", what_, printable(reason, 300)));
   }
 
  private:
@@ -117,7 +99,7 @@ std::string describe(const Json& value) {
   if (value.is_structured()) {
     return value.is_array() ? "an array" : "an object";
   }
-  return excerpt(value.dump(), 100);
+  return printable(value.dump(), 100);
 }
 
 /// "an integer from 1 to 12", or without the bounds that exclude nothing.

@@ -63,4 +63,20 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string printable(std::string_view text, std::size_t max_bytes) {
+  std::string shown(text.substr(0, max_bytes));
+  const bool cut = text.size() > max_bytes;
+  for (int i = 0; cut && i < 3 && !shown.empty() && !is_valid_utf8(shown); ++i) {
+    shown.pop_back();  // the beginning of a character that the limit cut in two
+  }
+  const bool well_formed = is_valid_utf8(shown);
+  for (char& byte : shown) {
+    const auto value = static_cast<unsigned char>(byte);
+    if (value < 0x20 || value == 0x7F || (value >= 0x80 && !well_formed)) {
+      byte = '?';
+    }
+  }
+  return cut ? shown + "..." : shown;
+}
+
 }  // namespace mlxe

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tensor/tensor.h"
+#include "weights/safetensors.h"
 
 namespace mlxe {
 
@@ -23,13 +24,14 @@ using NameRule = std::function<std::optional<std::string>(std::string_view name)
 class WeightMap {
  public:
   /// Reads model.safetensors, or the shards that model.safetensors.index.json lists (all missing ones in one error).
-  /// \param name  the file's stem: "model"
+  /// \param folder  a model's, or one of its parts: "2_Dense"
   /// \throws Error{kCorruptModel} for a file that breaks a rule of the format, Error{kUnsupported} for a folder that
   ///         holds only pickled weights
   explicit WeightMap(const std::filesystem::path& folder, const NameRule& rule = {});
 
-  /// The tensor `name`, of exactly this shape and a floating-point type. If it is absent or misshapen the problem is
-  /// noted and the result has no data.
+  /// The tensor `name`, of exactly this shape and float32, float16 or bfloat16. If it is absent or does not fit, the
+  /// problem is noted and the result has the wanted shape but no data. Its data may start at any byte.
+  /// \throws Error{kInternal} if it was taken before
   [[nodiscard]] HostTensor take(std::string_view name, const Shape& shape);
   /// take(), or nothing if there is no such tensor.
   [[nodiscard]] std::optional<HostTensor> take_if_present(std::string_view name, const Shape& shape);
@@ -37,22 +39,28 @@ class WeightMap {
   /// Shape of a tensor, if it is there; does not take it.
   [[nodiscard]] std::optional<Shape> shape_of(std::string_view name) const;
 
-  /// \throws Error{kCorruptModel} listing all missing, misshapen and left-over tensors with wanted and found shapes
+  /// \throws Error{kCorruptModel} listing all missing, misfit and left-over tensors with wanted and found shapes
   void finish() const;
 
   [[nodiscard]] std::size_t num_parameters() const;          ///< elements of all floating-point tensors of the model
   [[nodiscard]] std::optional<DType> largest_dtype() const;  ///< type of the largest tensor
 
  private:
-  struct Problem {
-    std::string name;
-    Shape wanted;
-    std::optional<HostTensor> found;
+  struct Entry {
+    std::string checkpoint_name;
+    StoredTensor stored;
   };
+  struct Misfit {
+    std::string name;
+    std::string reason;
+  };
+  [[nodiscard]] std::string shown_name(std::string_view name) const;
+
   std::filesystem::path folder_;
-  std::map<std::string, HostTensor, std::less<>> tensors_;  // by the model's name
+  std::map<std::string, Entry, std::less<>> entries_;  // by the model's name
   std::set<std::string, std::less<>> taken_;
-  std::vector<Problem> problems_;
+  std::vector<Misfit> missing_;
+  std::vector<Misfit> misfits_;
 };
 
 }  // namespace mlxe

@@ -1,0 +1,141 @@
+// WeightMap: who took what, and the one table of everything that does not fit.
+#include "weights/weight_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+#include "mlxe/error.h"
+#include "weights/checkpoint_files.h"
+
+namespace mlxe {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 120;  // of a name in a message
+constexpr std::size_t kMaxLines = 15;       // per kind of problem, so that none hides the others
+
+/// "F16" in our words; the file's own word where DType has none.
+std::string dtype_of(const StoredTensor& stored) {
+  return stored.supported ? std::string(to_string(stored.tensor.dtype)) : stored.dtype;
+}
+
+/// Appends one line per problem, "  missing     name: reason".
+template <typename Problems>
+void append_lines(std::string& table, std::string_view kind, const Problems& problems) {
+  for (std::size_t i = 0; i < std::min(problems.size(), kMaxLines); ++i) {
+    table += fmt::format("\n  {:<11} {}: {}", kind, problems[i].name, problems[i].reason);
+  }
+  if (problems.size() > kMaxLines) {
+    table += fmt::format("\n  {:<11} ... and {} more", kind, problems.size() - kMaxLines);
+  }
+}
+
+}  // namespace
+
+WeightMap::WeightMap(const std::filesystem::path& folder, const NameRule& rule) : folder_(folder) {
+  for (auto& [checkpoint_name, stored] : read_checkpoint(folder)) {
+    std::optional<std::string> name = rule ? rule(checkpoint_name) : checkpoint_name;
+    if (!name) {
+      continue;
+    }
+    const auto [entry, is_new] = entries_.try_emplace(*std::move(name), Entry{checkpoint_name, std::move(stored)});
+    if (!is_new) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("{}: tensors '{}' and '{}' are both the model's weight '{}'", folder_.string(),
+                              printable(entry->second.checkpoint_name, kMaxNameBytes),
+                              printable(checkpoint_name, kMaxNameBytes), printable(entry->first, kMaxNameBytes)));
+    }
+  }
+}
+
+std::string WeightMap::shown_name(std::string_view name) const {
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end() || entry->second.checkpoint_name == name) {
+    return printable(name, kMaxNameBytes);
+  }
+  return fmt::format("{} (in the file: {})", printable(name, kMaxNameBytes),
+                     printable(entry->second.checkpoint_name, kMaxNameBytes));
+}
+
+HostTensor WeightMap::take(std::string_view name, const Shape& shape) {
+  if (!taken_.emplace(name).second) {
+    throw Error(ErrorCode::kInternal, fmt::format("weight '{}' was taken twice", name));
+  }
+  const HostTensor nothing{.dtype = DType::kFloat32, .shape = shape, .data = nullptr, .owner = nullptr};
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    missing_.push_back({std::string(name), fmt::format("wanted {}", to_string(shape))});
+    return nothing;
+  }
+  const StoredTensor& stored = found->second.stored;
+  if (stored.tensor.shape != shape) {
+    misfits_.push_back(
+        {shown_name(name), fmt::format("has shape {}, wanted {}", to_string(stored.tensor.shape), to_string(shape))});
+    return nothing;
+  }
+  if (!stored.supported || !is_float(stored.tensor.dtype)) {
+    misfits_.push_back(
+        {shown_name(name), fmt::format("has dtype {}, wanted float32, float16 or bfloat16", dtype_of(stored))});
+    return nothing;
+  }
+  return stored.tensor;
+}
+
+std::optional<HostTensor> WeightMap::take_if_present(std::string_view name, const Shape& shape) {
+  return has(name) ? std::optional(take(name, shape)) : std::nullopt;
+}
+
+bool WeightMap::has(std::string_view name) const {
+  return entries_.contains(name);
+}
+
+std::optional<Shape> WeightMap::shape_of(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? std::nullopt : std::optional(found->second.stored.tensor.shape);
+}
+
+void WeightMap::finish() const {
+  std::vector<Misfit> unexpected;
+  for (const auto& [name, entry] : entries_) {
+    if (!taken_.contains(name)) {
+      unexpected.push_back({shown_name(name), fmt::format("{} of shape {}", dtype_of(entry.stored),
+                                                          to_string(entry.stored.tensor.shape))});
+    }
+  }
+  if (missing_.empty() && misfits_.empty() && unexpected.empty()) {
+    return;
+  }
+  std::string table = fmt::format("the weights in {} do not fit the model: {} missing, {} misfit, {} unexpected",
+                                  folder_.string(), missing_.size(), misfits_.size(), unexpected.size());
+  append_lines(table, "missing", missing_);
+  append_lines(table, "misfit", misfits_);
+  append_lines(table, "unexpected", unexpected);
+  throw Error(ErrorCode::kCorruptModel, table);
+}
+
+std::size_t WeightMap::num_parameters() const {
+  std::size_t count = 0;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.stored.supported && is_float(entry.stored.tensor.dtype)) {
+      count += num_elements(entry.stored.tensor.shape);
+    }
+  }
+  return count;
+}
+
+std::optional<DType> WeightMap::largest_dtype() const {
+  std::optional<DType> dtype;
+  std::size_t most = 0;
+  for (const auto& [name, entry] : entries_) {
+    const std::size_t count = num_elements(entry.stored.tensor.shape);
+    if (entry.stored.supported && count > most) {
+      most = count;
+      dtype = entry.stored.tensor.dtype;
+    }
+  }
+  return dtype;
+}
+
+}  // namespace mlxe
