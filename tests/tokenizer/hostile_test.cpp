@@ -49,6 +49,14 @@ TEST(HostileTokenizer, FileThatIsEmptyOrNoJsonObject) {
   }
 }
 
+TEST(HostileTokenizer, FileOverTheSizeLimit) {
+  const TemporaryFile file("{");
+  std::filesystem::resize_file(file.path(), 257U << 20U);  // sparse: takes no space
+  const Error error = error_of([&] { const Tokenizer tokenizer(file.path()); });
+  EXPECT_EQ(error.code(), ErrorCode::kCorruptModel);
+  EXPECT_NE(std::string(error.what()).find("cannot load the tokenizer"), std::string::npos) << error.what();
+}
+
 TEST(HostileTokenizer, TruncatedJson) {
   const std::string whole = slurp(fixture("wordpiece") / "tokenizer.json");
   for (std::size_t part = 1; part < 16; ++part) {
