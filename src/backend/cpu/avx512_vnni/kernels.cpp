@@ -62,24 +62,42 @@ void pack_panel(const float* w, int count, int k, void* panel, float* scale, std
   }
 }
 
+/// Vector `index` of a row of k values, zeros beyond.
+V load_values(const float* row, int index, int k) {
+  const int left = k - index;
+  return left >= V::kWidth ? V::load(row + index) : V::load_partial(row + index, left, V::zero());
+}
+
 void prepare_rows(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                   float* row_scale) {
+  const int padded = (k + kValues - 1) / kValues * kValues;
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
-    V largest = V::zero();
-    for (int p = 0; p < k; p += V::kWidth) {
-      const V value = V::load_partial(row + p, k - p < V::kWidth ? k - p : V::kWidth, V::zero());
-      largest = V::max(largest, {_mm512_abs_ps(value.v)});
+    V largest[2] = {V::zero(), V::zero()};
+    int p = 0;
+    for (; p + 2 * V::kWidth <= k; p += 2 * V::kWidth) {
+      largest[0] = V::max(largest[0], {_mm512_abs_ps(_mm512_loadu_ps(row + p))});
+      largest[1] = V::max(largest[1], {_mm512_abs_ps(_mm512_loadu_ps(row + p + V::kWidth))});
     }
-    row_scale[r] = scale_of(largest.largest());
+    for (; p < k; p += V::kWidth) {
+      largest[0] = V::max(largest[0], {_mm512_abs_ps(load_values(row, p, k).v)});
+    }
+    row_scale[r] = scale_of(V::max(largest[0], largest[1]).largest());
     const V inverse = V::set1(1.0F / row_scale[r]);
     auto* out = reinterpret_cast<std::int8_t*>(static_cast<std::int32_t*>(words) + r * ld_words);
-    const int padded = (k + kValues - 1) / kValues * kValues;
-    for (int p = 0; p < padded; p += V::kWidth) {
-      const V value = V::load_partial(row + p, k - p < V::kWidth ? k - p : V::kWidth, V::zero());
+    const auto quantize = [&](V value) {  // to 1 .. 255
       const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32((value * inverse).v), _mm512_set1_epi32(128));
-      const int left = padded - p < V::kWidth ? padded - p : V::kWidth;
-      _mm512_mask_cvtusepi32_storeu_epi8(out + p, static_cast<__mmask16>((1U << left) - 1U), q);
+      return _mm512_cvtepi32_epi8(q);
+    };
+    for (p = 0; p + V::kWidth <= k; p += V::kWidth) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + p), quantize(V::load(row + p)));
+    }
+    if (p < padded) {
+      alignas(16) std::int8_t tail[V::kWidth];
+      _mm_store_si128(reinterpret_cast<__m128i*>(tail), quantize(load_values(row, p, k)));
+      for (int i = 0; p + i < padded; ++i) {
+        out[p + i] = tail[i];
+      }
     }
   }
 }
