@@ -33,23 +33,27 @@ int open_retrying(const std::filesystem::path& path, int flags, mode_t mode = 0)
   return descriptor;
 }
 
+/// Links in here look like links to files, but stand for descriptors that are already open.
 bool names_open_descriptor(const std::filesystem::path& path) {
   const std::string& text = path.native();
-  return text.starts_with("/proc/") || text.starts_with("/dev/");
+  return text.starts_with("/proc/") || text.starts_with("/dev/fd/");
 }
 
 /// Follows links to the file that they stand for, which need not exist: replacing a link would cut it from its target.
+/// Stops at an open descriptor.
 std::filesystem::path follow_links(const std::filesystem::path& path) {
   std::filesystem::path followed = path;
+  std::error_code error;
   constexpr int kMaxLinks = 40;  // as Linux
-  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(followed)); ++links) {
+  for (int links = 0; !names_open_descriptor(followed); ++links) {
+    const std::filesystem::path target = std::filesystem::read_symlink(followed, error);
+    if (error) {
+      break;  // no link; opening it says what else may be wrong
+    }
     if (links == kMaxLinks) {
       throw_cannot_write(path, ELOOP);
     }
-    followed = followed.parent_path() / std::filesystem::read_symlink(followed);
-    if (names_open_descriptor(followed)) {
-      break;
-    }
+    followed = followed.parent_path() / target;
   }
   return followed;
 }
