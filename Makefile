@@ -60,7 +60,7 @@ tsan:  ## every C++ test under the thread sanitizer
 .PHONY: sanitized
 sanitized: build
 	@echo "== test: ctest ($(PRESET))"
-	@ctest --preset $(PRESET) --parallel $(JOBS)
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan_suppressions.txt" ctest --preset $(PRESET) --parallel $(JOBS)
 
 format:  ## format C++ and Rust
 	@$(SOURCES) | xargs $(CLANG_FORMAT) -i
