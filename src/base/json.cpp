@@ -124,6 +124,10 @@ std::string describe_range(std::string_view kind, Number min, Number max) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what) {
+  // nlohmann takes a NUL byte for the end of the text and would never see what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: not valid JSON: byte {} is NUL", what, nul));
+  }
   Builder builder(what);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();

@@ -46,6 +46,12 @@ TEST(ParseJson, RefusesNumbersThatJsonDoesNotHave) {
   }
 }
 
+TEST(ParseJson, RefusesNulBytesButNotTheirEscape) {
+  EXPECT_ERROR(kCorruptModel, "x: not valid JSON: byte 2 is NUL", parse_json(std::string("{}\0{", 4), "x"));
+  EXPECT_ERROR(kCorruptModel, "not valid JSON", parse_json(std::string("\"a\0b\"", 5), "x"));
+  EXPECT_EQ(parse_json(R"("a\u0000b")", "x"), Json(std::string("a\0b", 3)));
+}
+
 TEST(ParseJson, RefusesDuplicateKeysOfOneObjectOnly) {
   EXPECT_ERROR(kCorruptModel, "x: key 'a' appears twice", parse_json(R"({"a": 1, "b": 2, "a": 1})", "x"));
   EXPECT_ERROR(kCorruptModel, "x: key 'b' appears twice", parse_json(R"([{"a": {"b": null, "b": null}}])", "x"));
