@@ -9,6 +9,7 @@ ORACLE := .venvs/oracle/bin/python
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
 PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
+BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICENSE)
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ SOURCES = git ls-files '*.h' '*.cpp'
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
-	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS"
+	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS, BENCH_TEXTS (a file of lines)"
 
 setup:  ## install what is missing: system packages, cargo, .venv, the default model
 	@tools/setup.sh
@@ -51,6 +52,12 @@ test: build  ## set up, build and run every test: C++ (ctest), then Python (pyte
 	fi; \
 	exit $$status
 
+bench: build  ## kernels as a share of the machine's peak, then the whole engine on BENCH_TEXTS
+	@echo "== bench: kernels (JSON lines)"
+	@$(BUILD)/bin/bench_kernels
+	@echo "== bench: encode $(BENCH_TEXTS)"
+	@$(BUILD)/bin/mlx_embeddings bench encode -m $(MODEL) -i $(BENCH_TEXTS)
+
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan
 
@@ -70,6 +77,17 @@ lint:  ## check the format and the layers
 	@$(SOURCES) | xargs $(CLANG_FORMAT) --dry-run -Werror
 	@cargo fmt --manifest-path src/tokenizer/rust/Cargo.toml --check
 	@python3 tools/check_layers.py
+
+fixtures: setup $(ORACLE)  ## make the goldens of tests/fixtures anew, with the reference libraries (installs torch)
+	@$(ORACLE) tools/make_tokenizer_fixture.py
+	@$(ORACLE) tools/make_fixture.py
+	@$(ORACLE) tools/make_fixture.py --minilm $(MODEL)
+
+$(ORACLE): tools/requirements-oracle.txt
+	@echo "== environment of the oracles: .venvs/oracle"
+	@$(PYTHON) -m venv .venvs/oracle
+	@$(ORACLE) -m pip install --disable-pip-version-check --quiet -r tools/requirements-oracle.txt
+	@touch $(ORACLE)
 
 clean:  ## remove the build trees and the demo's output; keeps .venv and the default model
 	@rm -rf build/release build/dev build/asan build/tsan build/demo
