@@ -78,11 +78,11 @@ struct Tokenizer::Impl {
   mlxe_tok_facts facts{};
 };
 
-Tokenizer::Tokenizer(const std::filesystem::path& tokenizer_json) : impl_(std::make_unique<Impl>()) {
+Tokenizer::Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing) : impl_(std::make_unique<Impl>()) {
   impl_->file = tokenizer_json.string();
   const std::string json = read_tokenizer_file(tokenizer_json);
   mlxe_tok* loaded = nullptr;
-  check(mlxe_tok_load(json.data(), json.size(), &loaded), impl_->file);
+  check(mlxe_tok_load(json.data(), json.size(), casing == Casing::kLower, &loaded), impl_->file);
   impl_->handle.reset(loaded);
   check(mlxe_tok_get_facts(loaded, &impl_->facts), impl_->file);
 }

@@ -29,12 +29,17 @@ struct EncodeOptions {
   int threads = 1;  ///< a batch is split over this many
 };
 
+enum class Casing {
+  kAsFile,  ///< as tokenizer.json says
+  kLower,   ///< texts are lower-cased first (`do_lower_case` of sentence-transformers); special tokens are not
+};
+
 /// Immutable after construction; encode() may be called from many threads.
 class Tokenizer {
  public:
   /// The truncation and padding sections of the file are ignored: they describe somebody's last use of it.
   /// \throws Error{kCorruptModel} for a file that is missing, malformed or refused by the library (never aborts)
-  explicit Tokenizer(const std::filesystem::path& tokenizer_json);
+  explicit Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing = Casing::kAsFile);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;

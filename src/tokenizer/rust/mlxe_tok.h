@@ -52,7 +52,8 @@ typedef struct {
 
 /* Every `out` is written only when the code is MLXE_TOK_OK. */
 
-mlxe_tok_status mlxe_tok_load(const char* json, size_t json_size, mlxe_tok** out);
+/* lower_case: texts are lower-cased before anything else that the file says about normalising. */
+mlxe_tok_status mlxe_tok_load(const char* json, size_t json_size, uint8_t lower_case, mlxe_tok** out);
 void mlxe_tok_free(mlxe_tok* tokenizer);
 
 /* `out` holds, one after the other: num_tokens[num_texts], num_tokens_untruncated[num_texts], ids[total],

@@ -123,9 +123,14 @@ unsafe fn borrowed<'a, T>(data: *const T, size: usize) -> &'a [T] {
 /// # Safety
 /// `json` points to `json_size` bytes, `out` to a pointer.
 #[no_mangle]
-pub unsafe extern "C" fn mlxe_tok_load(json: *const u8, json_size: usize, out: *mut *mut LoadedTokenizer) -> Status {
+pub unsafe extern "C" fn mlxe_tok_load(
+    json: *const u8,
+    json_size: usize,
+    lower_case: u8,
+    out: *mut *mut LoadedTokenizer,
+) -> Status {
     guarded(out, || {
-        let loaded = LoadedTokenizer::from_json(borrowed(json, json_size))?;
+        let loaded = LoadedTokenizer::from_json(borrowed(json, json_size), lower_case != 0)?;
         Ok(Box::into_raw(Box::new(loaded)))
     })
 }

@@ -3,7 +3,8 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
 
-use tokenizers::{Encoding, Model, PostProcessor, PostProcessorWrapper, Tokenizer};
+use tokenizers::normalizers::{Lowercase, Sequence};
+use tokenizers::{Encoding, Model, NormalizerWrapper, PostProcessor, PostProcessorWrapper, Tokenizer};
 
 use crate::{panic_message, Failure};
 
@@ -28,7 +29,7 @@ pub struct Encoded {
 }
 
 impl LoadedTokenizer {
-    pub fn from_json(json: &[u8]) -> Result<LoadedTokenizer, Failure> {
+    pub fn from_json(json: &[u8], lower_case: bool) -> Result<LoadedTokenizer, Failure> {
         silence_panics();
         let mut pipeline: Tokenizer =
             Tokenizer::from_bytes(json).map_err(|error| Failure::BadFile(error.to_string()))?;
@@ -36,6 +37,9 @@ impl LoadedTokenizer {
         pipeline
             .with_truncation(None)
             .map_err(|error| Failure::BadFile(error.to_string()))?;
+        if lower_case {
+            lower_case_first(&mut pipeline)?;
+        }
         let post_processor = pipeline.get_post_processor().cloned();
         pipeline.with_post_processor(None::<PostProcessorWrapper>);
         let largest_id = largest_id(&pipeline)?;
@@ -147,6 +151,17 @@ impl LoadedTokenizer {
         }
         Ok(())
     }
+}
+
+/// Puts a lower-casing normalizer before the file's own one, as sentence-transformers does for `do_lower_case`. Done to
+/// the normalizer and not to the text, so that special tokens written in a text are still found.
+fn lower_case_first(pipeline: &mut Tokenizer) -> Result<(), Failure> {
+    let mut normalizers: Vec<NormalizerWrapper> = vec![Lowercase.into()];
+    normalizers.extend(pipeline.get_normalizer().cloned());
+    pipeline
+        .with_normalizer(Some(Sequence::new(normalizers)))
+        .map_err(|error| Failure::BadFile(error.to_string()))?;
+    Ok(())
 }
 
 /// The encoding's first tokens. The library's own truncation also builds an encoding for every stretch it cuts off,
