@@ -5,7 +5,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
-ORACLE := .venvs/oracle/bin/python
+ORACLE := .venvs/oracle
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
 PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
@@ -78,16 +78,16 @@ lint:  ## check the format and the layers
 	@cargo fmt --manifest-path src/tokenizer/rust/Cargo.toml --check
 	@python3 tools/check_layers.py
 
-fixtures: setup $(ORACLE)  ## make the goldens of tests/fixtures anew, with the reference libraries (installs torch)
-	@$(ORACLE) tools/make_tokenizer_fixture.py
-	@$(ORACLE) tools/make_fixture.py
-	@$(ORACLE) tools/make_fixture.py --minilm $(MODEL)
+fixtures: setup $(ORACLE)/.stamp  ## make the goldens of tests/fixtures anew, with the reference libraries (installs torch)
+	@$(ORACLE)/bin/python tools/make_tokenizer_fixture.py
+	@$(ORACLE)/bin/python tools/make_fixture.py
+	@$(ORACLE)/bin/python tools/make_fixture.py --minilm $(MODEL)
 
-$(ORACLE): tools/requirements-oracle.txt
-	@echo "== environment of the oracles: .venvs/oracle"
-	@$(PYTHON) -m venv .venvs/oracle
-	@$(ORACLE) -m pip install --disable-pip-version-check --quiet -r tools/requirements-oracle.txt
-	@touch $(ORACLE)
+$(ORACLE)/.stamp: tools/requirements-oracle.txt
+	@echo "== environment of the oracles: $(ORACLE)"
+	@$(PYTHON) -m venv $(ORACLE)
+	@$(ORACLE)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-oracle.txt
+	@touch $@
 
 clean:  ## remove the build trees and the demo's output; keeps .venv and the default model
 	@rm -rf build/release build/dev build/asan build/tsan build/demo
