@@ -1,0 +1,62 @@
+// Chooses the loop of some kernels and times it.
+#include "kernels/peak.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <time.h>
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+
+namespace mlxe::bench {
+namespace {
+
+using Loop = double (*)(long iterations, float* sink);
+
+/// The processor time of this thread: what other programs take does not count, neither here nor in the benchmarks.
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+/// The loop of the same instruction as the kernels'.
+Loop loop_of(const cpu::MatrixKernels& kernels) {
+  const std::pair<const cpu::MatrixKernels*, Loop> loops[] = {
+#if defined(__x86_64__)
+      {&cpu::kAvx512Bf16, multiply_add_avx512_bf16}, {&cpu::kAvx512Int8, multiply_add_avx512_vnni},
+      {&cpu::kAvx512Fp32, multiply_add_avx512},      {&cpu::kAvx2Fp32, multiply_add_avx2},
+#endif
+      {&cpu::kPortableFp32, multiply_add_portable},
+  };
+  for (const auto& [candidate, loop] : loops) {
+    if (candidate == &kernels) {
+      return loop;
+    }
+  }
+  throw Error(ErrorCode::kInternal,
+              fmt::format("bench/kernels/peak.cpp has no loop for these {} kernels", kernels.precision));
+}
+
+}  // namespace
+
+double measure_peak(const cpu::MatrixKernels& kernels) {
+  const Loop loop = loop_of(kernels);
+  constexpr int kBouts = 20;
+  constexpr long kIterations = 2'000'000;  // 2 to 20 ms: some bouts fall between two interruptions
+  float sink = 0;
+  double best = 0;
+  for (int bout = 0; bout < kBouts; ++bout) {
+    const double start = thread_seconds();
+    const double operations = loop(kIterations, &sink);
+    const double seconds = thread_seconds() - start;
+    best = std::max(best, operations / seconds);
+  }
+  benchmark::DoNotOptimize(sink);
+  return best;
+}
+
+}  // namespace mlxe::bench
