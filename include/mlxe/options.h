@@ -24,8 +24,9 @@ enum class Precision {
 struct LoadOptions {
   Device device = Device::kAuto;
   Precision precision = Precision::kAuto;
-  int threads = 0;                     ///< 0: as many as the cgroup limit and the CPU affinity allow
-  std::optional<std::string> pooling;  ///< overrides the checkpoint: "mean", "cls", ... or "cls+mean" (concatenated)
+  int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
+  /// Overrides the checkpoint: "mean", "cls", ... or "cls+mean" (put side by side).
+  std::optional<std::string> pooling = {};
 };
 
 /// What to do with a text of more tokens than the limit.
@@ -47,15 +48,15 @@ struct Progress {
 };
 
 struct EmbedOptions {
-  std::optional<std::string> prompt_name;  ///< a prompt of config_sentence_transformers.json
-  std::optional<std::string> prompt;       ///< put before every text as it is; wins over prompt_name
-  std::optional<int> dimensions;           ///< keep the first N dimensions (Matryoshka), before normalising
-  std::optional<int> max_length;           ///< tokens with special ones; at most the model's positions
+  std::optional<std::string> prompt_name = {};  ///< a prompt of config_sentence_transformers.json
+  std::optional<std::string> prompt = {};       ///< put before every text as it is; wins over prompt_name
+  std::optional<int> dimensions = {};           ///< keep the first N dimensions (Matryoshka), before normalising
+  std::optional<int> max_length = {};           ///< tokens with special ones; at most the model's positions
   Normalize normalize = Normalize::kAlways;
   Overflow on_overflow = Overflow::kTruncate;
   std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
   /// Called between micro-batches, from one thread at a time; returning false cancels with Error{kCancelled}.
-  std::function<bool(const Progress&)> on_progress;
+  std::function<bool(const Progress&)> on_progress = {};
 };
 
 }  // namespace mlxe

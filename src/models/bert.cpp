@@ -1,0 +1,204 @@
+// BERT: absolute positions, post-norm encoder. Source: transformers/models/bert/modeling_bert.py (BertModel)
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/architecture.h"
+#include "nn/activation.h"
+
+namespace mlxe {
+namespace {
+
+struct BertConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int type_vocab_size = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+
+  // Keys that are absent have the defaults of HF's BertConfig. The upper limits are far above any real model and low
+  // enough that no product of two sizes overflows.
+  static BertConfig parse(const JsonFields& fields) {
+    const BertConfig config = {
+        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30522),
+        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
+        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
+        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
+        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
+        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
+        .type_vocab_size = fields.integer("type_vocab_size", 1, 1 << 10, 2),
+        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
+        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
+    };
+    if (config.hidden_size % config.num_attention_heads != 0) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("{}: 'hidden_size' is {}, wanted a multiple of 'num_attention_heads', which is {}",
+                              fields.what(), config.hidden_size, config.num_attention_heads));
+    }
+    if (const std::string kind = fields.text("position_embedding_type", "absolute"); kind != "absolute") {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{}: 'position_embedding_type' is '{}', only 'absolute' is supported", fields.what(), kind));
+    }
+    for (const char* key : {"is_decoder", "add_cross_attention"}) {
+      if (fields.boolean(key, false)) {
+        throw Error(ErrorCode::kUnsupported,
+                    fmt::format("{}: '{}' is true, only encoders (false) are supported", fields.what(), key));
+      }
+    }
+    return config;
+  }
+};
+
+struct Layer {
+  LinearWeight qkv;
+  LinearWeight attention_output;
+  NormWeight attention_norm;
+  LinearWeight intermediate;
+  LinearWeight output;
+  NormWeight output_norm;
+};
+
+LinearPart take_linear(WeightMap& weights, const std::string& name, int out_features, int in_features) {
+  return {.weight = weights.take(name + ".weight", {out_features, in_features}),
+          .bias = weights.take(name + ".bias", {out_features})};
+}
+
+NormWeight take_norm(WeightMap& weights, Backend& backend, const std::string& name, int size) {
+  return backend.norm_weight(weights.take(name + ".weight", {size}), weights.take(name + ".bias", {size}));
+}
+
+Layer take_layer(WeightMap& weights, Backend& backend, const BertConfig& config, int index) {
+  const std::string name = fmt::format("encoder.layer.{}.", index);
+  const int hidden = config.hidden_size;
+  const auto linear = [&](const char* part, int out_features, int in_features) {
+    return backend.linear_weight(std::array{take_linear(weights, name + part, out_features, in_features)});
+  };
+  return {
+      .qkv = backend.linear_weight(std::array{take_linear(weights, name + "attention.self.query", hidden, hidden),
+                                              take_linear(weights, name + "attention.self.key", hidden, hidden),
+                                              take_linear(weights, name + "attention.self.value", hidden, hidden)}),
+      .attention_output = linear("attention.output.dense", hidden, hidden),
+      .attention_norm = take_norm(weights, backend, name + "attention.output.LayerNorm", hidden),
+      .intermediate = linear("intermediate.dense", config.intermediate_size, hidden),
+      .output = linear("output.dense", hidden, config.intermediate_size),
+      .output_norm = take_norm(weights, backend, name + "output.LayerNorm", hidden),
+  };
+}
+
+std::vector<std::int32_t> positions_in_rows(const PackedBatch& batch) {
+  std::vector<std::int32_t> positions(batch.token_ids.size());
+  for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+    for (std::int32_t token = batch.offsets[row]; token < batch.offsets[row + 1]; ++token) {
+      positions[static_cast<std::size_t>(token)] = token - batch.offsets[row];
+    }
+  }
+  return positions;
+}
+
+class Bert final : public Model {
+ public:
+  Bert(const BertConfig& config, WeightMap& weights, Backend& backend)
+      : config_(config),
+        traits_{.hidden_size = config.hidden_size,
+                .num_layers = config.num_hidden_layers,
+                .max_positions = config.max_position_embeddings,
+                .vocab_size = config.vocab_size,
+                .num_token_types = config.type_vocab_size},
+        attention_{.num_heads = config.num_attention_heads,
+                   .num_kv_heads = config.num_attention_heads,
+                   .head_dim = config.hidden_size / config.num_attention_heads,
+                   .scale = 1.0F / std::sqrt(static_cast<float>(config.hidden_size / config.num_attention_heads))} {
+    const auto table = [&](const char* name, int rows) {
+      return backend.embedding_table(
+          weights.take(fmt::format("embeddings.{}.weight", name), {rows, config.hidden_size}));
+    };
+    word_embeddings_ = table("word_embeddings", config.vocab_size);
+    token_type_embeddings_ = table("token_type_embeddings", config.type_vocab_size);
+    position_embeddings_ = table("position_embeddings", config.max_position_embeddings);
+    embeddings_norm_ = take_norm(weights, backend, "embeddings.LayerNorm", config.hidden_size);
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_layer(weights, backend, config, index));
+    }
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const std::vector<std::int32_t> positions = positions_in_rows(batch);
+    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
+                                Lookup{&token_type_embeddings_, batch.type_ids},
+                                Lookup{&position_embeddings_, positions}};
+    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, config_.layer_norm_eps);
+    for (const Layer& layer : layers_) {
+      x = forward_layer(ops, layer, x, batch);
+    }
+    return x;  // [tokens, hidden]
+  }
+
+ private:
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
+    const int hidden = config_.hidden_size;
+    const float eps = config_.layer_norm_eps;
+
+    const Tensor qkv = ops.linear(x, layer.qkv);  // [tokens, 3 * hidden]
+    const Tensor context = ops.attention(ops.columns(qkv, 0, hidden), ops.columns(qkv, hidden, hidden),
+                                         ops.columns(qkv, 2 * hidden, hidden), batch, attention_);
+    const Tensor attended =
+        ops.layer_norm(ops.linear(context, layer.attention_output, Activation::kNone, x), layer.attention_norm, eps);
+
+    const Tensor inner = ops.linear(attended, layer.intermediate, config_.hidden_act);  // [tokens, intermediate]
+    return ops.layer_norm(ops.linear(inner, layer.output, Activation::kNone, attended), layer.output_norm, eps);
+  }
+
+  BertConfig config_;
+  ModelTraits traits_;
+  AttentionSpec attention_;
+  EmbeddingTable word_embeddings_;
+  EmbeddingTable token_type_embeddings_;
+  EmbeddingTable position_embeddings_;
+  NormWeight embeddings_norm_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_bert(const JsonFields& config, WeightMap& weights, Backend& backend) {
+  return std::make_unique<Bert>(BertConfig::parse(config), weights, backend);
+}
+
+std::optional<std::string> bert_weight_name(std::string_view checkpoint_name) {
+  std::string_view name = checkpoint_name;
+  if (name.starts_with("bert.")) {
+    name.remove_prefix(5);
+  }
+  // Heads of other tasks, and a buffer that older versions of transformers saved.
+  for (const std::string_view head : {"pooler.", "cls.", "classifier.", "qa_outputs."}) {
+    if (name.starts_with(head)) {
+      return std::nullopt;
+    }
+  }
+  if (name == "embeddings.position_ids") {
+    return std::nullopt;
+  }
+  // Checkpoints converted from TensorFlow call scale and shift gamma and beta.
+  constexpr std::string_view kGamma = "LayerNorm.gamma";
+  constexpr std::string_view kBeta = "LayerNorm.beta";
+  if (name.ends_with(kGamma)) {
+    return std::string(name.substr(0, name.size() - 5)) + "weight";
+  }
+  if (name.ends_with(kBeta)) {
+    return std::string(name.substr(0, name.size() - 4)) + "bias";
+  }
+  return std::string(name);
+}
+
+}  // namespace mlxe
