@@ -1,0 +1,134 @@
+// Loads configuration, tokenizer and weights, and checks them against each other.
+#include "engine/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "engine/pipeline.h"
+#include "mlxe/error.h"
+#include "weights/weight_map.h"
+
+namespace mlxe {
+namespace {
+
+Tokenizer load_tokenizer(const std::filesystem::path& folder, const TextSettings& settings) {
+  const std::filesystem::path path = folder / "tokenizer.json";
+  if (!std::filesystem::exists(path)) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("no tokenizer.json in '{}'; wanted the file that fast tokenizers are saved as "
+                            "(vocab.txt or a SentencePiece model alone are not enough)",
+                            folder.string()));
+  }
+  return Tokenizer(path, settings.lower_case ? Casing::kLower : Casing::kAsFile);
+}
+
+DenseLayer load_dense(const DenseSpec& spec, Backend& backend, ModelInfo& info) {
+  WeightMap weights(spec.folder);
+  LinearPart part{.weight = weights.take("linear.weight", {spec.out_features, spec.in_features}), .bias = {}};
+  if (spec.bias) {
+    part.bias = weights.take("linear.bias", {spec.out_features});
+  }
+  weights.finish();
+  info.num_parameters += weights.num_parameters();
+  return {.weight = backend.linear_weight(std::array{std::move(part)}), .activation = spec.activation};
+}
+
+// A token id beyond the table would read past its end.
+void check_vocabulary(const Tokenizer& tokenizer, const ModelTraits& traits) {
+  if (tokenizer.vocab_size() > static_cast<std::size_t>(traits.vocab_size)) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("tokenizer.json has token ids up to {}, the model's word embeddings have {} rows",
+                            tokenizer.vocab_size() - 1, traits.vocab_size));
+  }
+}
+
+void settle_max_length(TextSettings& settings, const ModelTraits& traits, const Tokenizer& tokenizer) {
+  if (settings.max_length > traits.max_positions) {
+    settings.max_length = traits.max_positions;
+    settings.max_length_source = "config.json (the model's positions)";
+  }
+  if (settings.max_length <= tokenizer.num_special_tokens()) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{} allows {} tokens, wanted more than the {} special tokens around a text",
+                            settings.max_length_source, settings.max_length, tokenizer.num_special_tokens()));
+  }
+}
+
+void describe_text(const TextSettings& settings, ModelInfo& info) {
+  info.max_length = settings.max_length;
+  info.max_length_source = settings.max_length_source;
+  for (const auto& [name, prompt] : settings.prompts) {
+    info.prompt_names.push_back(name);
+  }
+  info.default_prompt_name = settings.default_prompt_name.value_or("");
+}
+
+void describe_backend(const BackendInfo& backend, ModelInfo& info) {
+  info.device = backend.device;
+  info.precision = backend.precision;
+  info.precision_reason = backend.precision_reason;
+  info.instruction_set = backend.instruction_set;
+  info.threads = backend.threads;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
+                       std::unique_ptr<Backend> backend) {
+  PipelineSpec pipeline = read_pipeline(folder, options.pooling);
+  const std::filesystem::path config_path = pipeline.transformer_folder / "config.json";
+  const JsonFields config(load_json(config_path), config_path.string());
+  const Architecture& architecture = find_architecture(config.text("model_type"));
+  TextSettings settings = read_text_settings(folder, pipeline.transformer_folder);
+  Tokenizer tokenizer = load_tokenizer(pipeline.transformer_folder, settings);
+
+  WeightMap weights(pipeline.transformer_folder, architecture.weight_name);
+  std::unique_ptr<Model> model = architecture.make(config, weights, *backend);
+  weights.finish();
+  const ModelTraits& traits = model->traits();
+  check_vocabulary(tokenizer, traits);
+  settle_max_length(settings, traits, tokenizer);
+  const int width = check_widths(pipeline, traits.hidden_size);
+
+  ModelInfo info;
+  info.path = folder.string();
+  info.model_type = architecture.model_type;
+  info.hidden_size = traits.hidden_size;
+  info.num_layers = traits.num_layers;
+  info.embedding_dim = std::min(width, settings.truncate_dim.value_or(width));
+  info.num_parameters = weights.num_parameters();
+  if (const std::optional<DType> dtype = weights.largest_dtype()) {
+    info.checkpoint_dtype = to_string(*dtype);
+  }
+  info.pooling = to_string(pipeline.pooling);
+  info.pooling_source = pipeline.pooling_source;
+  info.normalize_declared = pipeline.normalize_declared;
+  info.modules = describe(pipeline);
+  info.max_positions = traits.max_positions;
+  describe_text(settings, info);
+  describe_backend(backend->info(), info);
+  info.warnings = std::move(pipeline.warnings);
+
+  std::vector<std::variant<DenseLayer, NormalizeStep>> steps;
+  for (const auto& step : pipeline.steps) {
+    if (const auto* dense = std::get_if<DenseSpec>(&step)) {
+      steps.emplace_back(load_dense(*dense, *backend, info));
+    } else {
+      steps.emplace_back(NormalizeStep{});
+    }
+  }
+  return {.backend = std::move(backend),
+          .model = std::move(model),
+          .tokenizer = std::move(tokenizer),
+          .pooling = std::move(pipeline.pooling),
+          .steps = std::move(steps),
+          .width = width,
+          .settings = std::move(settings),
+          .info = std::move(info)};
+}
+
+}  // namespace mlxe

@@ -1,0 +1,40 @@
+// LoadedModel: everything that a checkpoint's folder holds, ready to run.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/text_settings.h"
+#include "mlxe/options.h"
+#include "mlxe/output.h"
+#include "models/architecture.h"
+#include "nn/dense.h"
+#include "nn/pooling.h"
+#include "tensor/backend.h"
+#include "tokenizer/tokenizer.h"
+
+namespace mlxe {
+
+/// A Normalize module that is followed by others.
+struct NormalizeStep {};
+
+struct LoadedModel {
+  std::unique_ptr<Backend> backend;  // first, so that it outlives the weights that it packed
+  std::unique_ptr<Model> model;
+  Tokenizer tokenizer;
+  PoolingSpec pooling;
+  std::vector<std::variant<DenseLayer, NormalizeStep>> steps;  ///< after the pooling
+  int width = 0;                                               ///< of a vector after the last step
+  TextSettings settings;
+  ModelInfo info;
+};
+
+/// Reads a folder and packs its weights for the backend.
+/// \throws Error{kCorruptModel, kUnsupported, kInvalidInput}
+[[nodiscard]] LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
+                                     std::unique_ptr<Backend> backend);
+
+}  // namespace mlxe

@@ -1,0 +1,57 @@
+// Device and precision to backend; the only place that knows which backends exist.
+#include "engine/make_backend.h"
+
+#include <fmt/format.h>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/mlx/mlx_backend.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+// Far above any machine; catches a mistyped number before it becomes that many threads.
+constexpr int kMaxThreads = 4096;
+
+cpu::CpuPrecision cpu_precision(Precision precision) {
+  switch (precision) {
+    case Precision::kAuto: return cpu::CpuPrecision::kAuto;
+    case Precision::kFp32: return cpu::CpuPrecision::kFp32;
+    case Precision::kBf16: return cpu::CpuPrecision::kBf16;
+    case Precision::kInt8: return cpu::CpuPrecision::kInt8;
+  }
+  throw Error(ErrorCode::kInvalidInput, "unknown precision");
+}
+
+Device resolve(Device device) {
+  if (device != Device::kAuto) {
+    return device;
+  }
+#ifdef __APPLE__
+  return Device::kMlx;
+#else
+  return Device::kCpu;
+#endif
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const LoadOptions& options) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("threads is {}, wanted 0 (as many as there are cores) to {}",
+                                                      options.threads, kMaxThreads));
+  }
+  if (resolve(options.device) == Device::kCpu) {
+    return cpu::make_cpu_backend({.precision = cpu_precision(options.precision), .threads = options.threads});
+  }
+  if (options.precision != Precision::kAuto && options.precision != Precision::kFp32) {
+    throw Error(ErrorCode::kUnsupported, "device 'mlx' computes in fp32 only, wanted precision 'fp32' or 'auto'");
+  }
+#ifdef MLXE_WITHOUT_MLX
+  throw Error(ErrorCode::kUnsupported, "device 'mlx' is not part of this build, wanted 'cpu'");
+#else
+  return load_mlx_backend();
+#endif
+}
+
+}  // namespace mlxe

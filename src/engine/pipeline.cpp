@@ -1,0 +1,224 @@
+// Reads modules.json, N_Pooling and N_Dense into a PipelineSpec.
+#include "engine/pipeline.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/json.h"
+#include "mlxe/error.h"
+#include "nn/activation.h"
+
+namespace mlxe {
+namespace {
+
+constexpr int kMaxWidth = 1 << 20;
+
+struct ModuleEntry {
+  std::string path;  // "1_Pooling"; empty for the model's own folder
+  std::string kind;  // "Pooling"
+};
+
+// A folder below the model's own: modules.json comes from strangers and must not lead elsewhere.
+void check_module_path(const std::string& path, const std::string& what) {
+  const std::filesystem::path parts(path);
+  const bool climbs = std::ranges::find(parts, std::filesystem::path("..")) != parts.end();
+  if (parts.is_absolute() || climbs || path.find_first_of(std::string_view("\\:\0", 3)) != std::string::npos) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{}: 'path' is '{}', wanted a folder inside the model's own", what, path));
+  }
+}
+
+ModuleEntry read_module_entry(const Json& json, std::size_t index) {
+  const JsonFields fields(json, fmt::format("modules.json entry {}", index));
+  ModuleEntry entry{.path = fields.text("path", ""), .kind = {}};
+  check_module_path(entry.path, fields.what());
+
+  // "sentence_transformers.models.Pooling", or the longer path that newer releases write for the same class.
+  const std::string type = fields.text("type");
+  entry.kind = type.substr(type.rfind('.') + 1);
+  constexpr std::array<std::string_view, 4> kKnown = {"Transformer", "Pooling", "Dense", "Normalize"};
+  if (!type.starts_with("sentence_transformers.") || std::ranges::find(kKnown, entry.kind) == kKnown.end()) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("{}: module '{}' is not supported, wanted one of: {}",
+                                                     fields.what(), type, fmt::join(kKnown, ", ")));
+  }
+  return entry;
+}
+
+std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const Json& json) {
+  if (!json.is_array()) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: is {}, wanted a list of modules",
+                                                      (folder / "modules.json").string(), json.type_name()));
+  }
+  std::vector<ModuleEntry> modules;
+  for (const Json& entry : json) {
+    modules.push_back(read_module_entry(entry, modules.size()));
+  }
+  std::vector<std::string_view> kinds;
+  for (const ModuleEntry& module : modules) {
+    kinds.push_back(module.kind);
+  }
+  const bool starts_well = kinds.size() >= 2 && kinds[0] == "Transformer" && kinds[1] == "Pooling";
+  if (!starts_well || std::ranges::count(kinds, "Transformer") > 1 || std::ranges::count(kinds, "Pooling") > 1) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("modules.json lists [{}], wanted Transformer and Pooling, then any Dense and Normalize",
+                            fmt::join(kinds, ", ")));
+  }
+  return modules;
+}
+
+// One word, a list of words, or the older booleans; sentence-transformers prefers `pooling_mode`, and takes the mean
+// if no boolean is true.
+std::string pooling_words(const JsonFields& fields) {
+  if (fields.has("pooling_mode")) {
+    const Json& value = fields.at("pooling_mode");
+    if (!value.is_array()) {
+      return fields.text("pooling_mode");
+    }
+    std::vector<std::string> words;
+    for (const Json& word : value) {
+      words.push_back(word.is_string() ? word.get<std::string>() : word.dump());
+    }
+    return fmt::format("{}", fmt::join(words, "+"));
+  }
+  std::vector<std::string> words;
+  for (const char* word :
+       {"cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"}) {
+    if (fields.boolean(fmt::format("pooling_mode_{}", word), false)) {
+      words.emplace_back(word);
+    }
+  }
+  return words.empty() ? "mean" : fmt::format("{}", fmt::join(words, "+"));
+}
+
+void read_pooling(const std::filesystem::path& folder, const std::string& name, PipelineSpec& pipeline) {
+  const std::filesystem::path path = folder / name / "config.json";
+  const JsonFields fields(load_json(path), path.string());
+  try {
+    pipeline.pooling = parse_pooling(pooling_words(fields));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: {}", path.string(), error.what()));
+  }
+  pipeline.pooling.include_prompt = fields.boolean("include_prompt", true);
+  pipeline.pooling_source = name + "/config.json";
+  for (const char* key : {"embedding_dimension", "word_embedding_dimension"}) {
+    if (fields.has(key)) {
+      pipeline.pooling_width = fields.integer(key, 1, kMaxWidth);
+    }
+  }
+}
+
+DenseSpec read_dense(const std::filesystem::path& folder, const std::string& name) {
+  const std::filesystem::path path = folder / name / "config.json";
+  const JsonFields fields(load_json(path), path.string());
+  const auto unsupported = [&](std::string_view what) {
+    return Error(ErrorCode::kUnsupported, fmt::format("{}: {}", path.string(), what));
+  };
+  if (fields.boolean("use_residual", false)) {
+    throw unsupported("'use_residual' is true, only false is supported");
+  }
+  for (const char* key : {"module_input_name", "module_output_name"}) {
+    if (const std::string feature = fields.text(key, "sentence_embedding"); feature != "sentence_embedding") {
+      throw unsupported(fmt::format("'{}' is '{}', only 'sentence_embedding' is supported", key, feature));
+    }
+  }
+  DenseSpec dense{.name = name,
+                  .folder = folder / name,
+                  .in_features = fields.integer("in_features", 1, kMaxWidth),
+                  .out_features = fields.integer("out_features", 1, kMaxWidth),
+                  .bias = fields.boolean("bias", true)};
+  if (fields.has("activation_function")) {
+    try {
+      dense.activation = activation_from_torch(fields.text("activation_function"));
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", path.string(), error.what()));
+    }
+  }
+  return dense;
+}
+
+}  // namespace
+
+PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optional<std::string>& pooling) {
+  PipelineSpec pipeline;
+  if (const std::optional<Json> json = load_json_if_present(folder / "modules.json")) {
+    const std::vector<ModuleEntry> modules = read_modules(folder, *json);
+    pipeline.transformer_folder = folder / modules[0].path;
+    read_pooling(folder, modules[1].path, pipeline);
+    for (std::size_t index = 2; index < modules.size(); ++index) {
+      if (modules[index].kind == "Dense") {
+        pipeline.steps.emplace_back(read_dense(folder, modules[index].path));
+      } else {
+        pipeline.steps.emplace_back(NormalizeSpec{});
+      }
+    }
+  } else {
+    pipeline.transformer_folder = folder;
+    if (std::filesystem::exists(folder / "1_Pooling" / "config.json")) {
+      read_pooling(folder, "1_Pooling", pipeline);
+    } else {
+      pipeline.pooling = parse_pooling("mean");
+      pipeline.pooling_source = "default";
+      if (!pooling) {
+        pipeline.warnings.emplace_back(
+            "the folder has no modules.json and no 1_Pooling: pooling is the mean by default, as in "
+            "sentence-transformers");
+      }
+    }
+  }
+  while (!pipeline.steps.empty() && std::holds_alternative<NormalizeSpec>(pipeline.steps.back())) {
+    pipeline.steps.pop_back();
+    pipeline.normalize_declared = true;
+  }
+  if (pooling) {
+    pipeline.pooling.modes = parse_pooling(*pooling).modes;
+    pipeline.pooling_source = "option";
+  }
+  return pipeline;
+}
+
+int check_widths(const PipelineSpec& pipeline, int hidden_size) {
+  if (pipeline.pooling_width && *pipeline.pooling_width != hidden_size) {
+    throw Error(
+        ErrorCode::kCorruptModel,
+        fmt::format("the pooling's configuration is for vectors of width {}, the transformer's hidden_size is {}",
+                    *pipeline.pooling_width, hidden_size));
+  }
+  int width = hidden_size * static_cast<int>(pipeline.pooling.modes.size());
+  std::string from = fmt::format("pooling '{}' (from {})", to_string(pipeline.pooling), pipeline.pooling_source);
+  for (const auto& step : pipeline.steps) {
+    if (const auto* dense = std::get_if<DenseSpec>(&step)) {
+      if (dense->in_features != width) {
+        const ErrorCode code =
+            pipeline.pooling_source == "option" ? ErrorCode::kInvalidInput : ErrorCode::kCorruptModel;
+        throw Error(code, fmt::format("{} gives vectors of width {}, '{}' wants in_features = {}", from, width,
+                                      dense->name, dense->in_features));
+      }
+      width = dense->out_features;
+      from = fmt::format("'{}'", dense->name);
+    }
+  }
+  return width;
+}
+
+std::vector<std::string> describe(const PipelineSpec& pipeline) {
+  std::vector<std::string> modules = {"transformer", "pooling " + to_string(pipeline.pooling)};
+  for (const auto& step : pipeline.steps) {
+    if (const auto* dense = std::get_if<DenseSpec>(&step)) {
+      modules.push_back(
+          fmt::format("dense {}->{} {}", dense->in_features, dense->out_features, to_string(dense->activation)));
+    } else {
+      modules.emplace_back("normalize");
+    }
+  }
+  if (pipeline.normalize_declared) {
+    modules.emplace_back("normalize");
+  }
+  return modules;
+}
+
+}  // namespace mlxe

@@ -1,0 +1,47 @@
+// Greedy packing of texts sorted by length.
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace mlxe {
+
+std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths, std::size_t batch_tokens,
+                                               std::size_t workers) {
+  std::vector<std::size_t> order(lengths.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // Stable, so that the same texts always meet in the same micro-batches.
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t index) { return lengths[index]; });
+
+  const std::size_t total = std::accumulate(lengths.begin(), lengths.end(), std::size_t{0});
+  const std::size_t share = (total + workers - 1) / workers;
+  const std::size_t budget = std::min(batch_tokens, share);
+
+  std::vector<std::vector<std::size_t>> groups;
+  std::size_t tokens = 0;  // of the last group
+  for (const std::size_t index : order) {
+    if (lengths[index] == 0) {
+      break;  // only texts without tokens are left
+    }
+    if (groups.empty() || tokens + lengths[index] > budget) {
+      groups.emplace_back();
+      tokens = 0;
+    }
+    groups.back().push_back(index);
+    tokens += lengths[index];
+  }
+  return groups;
+}
+
+PackedBatch pack(std::span<const Encoding> encodings, std::span<const std::size_t> indices) {
+  PackedBatch batch;
+  for (const std::size_t index : indices) {
+    const Encoding& encoding = encodings[index];
+    batch.token_ids.insert(batch.token_ids.end(), encoding.ids.begin(), encoding.ids.end());
+    batch.type_ids.insert(batch.type_ids.end(), encoding.type_ids.begin(), encoding.type_ids.end());
+    batch.offsets.push_back(static_cast<std::int32_t>(batch.token_ids.size()));
+  }
+  return batch;
+}
+
+}  // namespace mlxe

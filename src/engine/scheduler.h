@@ -1,0 +1,23 @@
+// Scheduling: texts of like length packed into micro-batches, so that nothing is padded and the cores are evenly busy.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "tensor/packed_batch.h"
+#include "tokenizer/tokenizer.h"
+
+namespace mlxe {
+
+/// Groups texts, longest first, into micro-batches of at most `batch_tokens` tokens; a longer text is alone in its own.
+/// With less work than `workers` full micro-batches they are made smaller, so that there is one for each worker.
+/// \param lengths  tokens of each text; those without tokens are in no group
+/// \returns        indices into `lengths`, each at most once
+[[nodiscard]] std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths,
+                                                             std::size_t batch_tokens, std::size_t workers);
+
+/// Puts the chosen encodings one behind the other.
+[[nodiscard]] PackedBatch pack(std::span<const Encoding> encodings, std::span<const std::size_t> indices);
+
+}  // namespace mlxe

@@ -1,0 +1,265 @@
+// Windows of texts are tokenised, scheduled into micro-batches and run; results go back to their places.
+#include "engine/text_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+#include "engine/scheduler.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+// A window bounds what is in memory beside the results: token ids of all its texts. Large enough that its last, uneven
+// micro-batches cost nothing.
+constexpr std::size_t kWindowTexts = 16384;
+constexpr std::size_t kWindowBytes = 16U << 20U;
+
+// At least one text, then as many as fit.
+std::size_t window_size(std::span<const std::string_view> texts) {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < texts.size() && count < kWindowTexts) {
+    bytes += texts[count].size();
+    if (count > 0 && bytes > kWindowBytes) {
+      break;
+    }
+    ++count;
+  }
+  return count;
+}
+
+void check_utf8(std::span<const std::string_view> texts) {
+  for (std::size_t index = 0; index < texts.size(); ++index) {
+    if (!is_valid_utf8(texts[index])) {
+      throw Error(ErrorCode::kInvalidInput, fmt::format("text {} is not valid UTF-8", index));
+    }
+  }
+}
+
+void check_finite(std::span<const float> values, std::size_t index) {
+  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
+    throw Error(
+        ErrorCode::kNonFinite,
+        fmt::format("the result for text {} holds NaN or infinity and was withheld, wanted finite values", index));
+  }
+}
+
+// Counts finished texts and asks the caller whether to go on.
+class ProgressReporter {
+ public:
+  ProgressReporter(const std::function<bool(const Progress&)>& callback, std::size_t total)
+      : callback_(callback), progress_{.done = 0, .total = total, .tokens = 0} {}
+
+  void advance(std::size_t texts, std::size_t tokens) {
+    if (!callback_) {
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    progress_.done += texts;
+    progress_.tokens += tokens;
+    report();
+  }
+
+  // Texts without tokens are in no micro-batch; they are done at the end.
+  void finish() {
+    if (callback_ && progress_.done < progress_.total) {
+      progress_.done = progress_.total;
+      report();
+    }
+  }
+
+ private:
+  void report() const {
+    if (!callback_(progress_)) {
+      throw Error(ErrorCode::kCancelled,
+                  fmt::format("cancelled after {} of {} texts", progress_.done, progress_.total));
+    }
+  }
+
+  const std::function<bool(const Progress&)>& callback_;
+  std::mutex mutex_;
+  Progress progress_;
+};
+
+}  // namespace
+
+TextEncoder::Plan TextEncoder::make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  check_utf8(texts);
+  const ModelInfo& info = loaded_.info;
+  Plan plan{.prompt = choose_prompt(loaded_.settings, options),
+            .prompt_length = 0,
+            .max_length = options.max_length.value_or(info.max_length),
+            .max_length_source = options.max_length ? "max_length" : info.max_length_source,
+            .batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : loaded_.backend->info().batch_tokens,
+            .on_overflow = options.on_overflow};
+  if (!is_valid_utf8(plan.prompt)) {
+    throw Error(ErrorCode::kInvalidInput, "the prompt is not valid UTF-8");
+  }
+  const int smallest = loaded_.tokenizer.num_special_tokens() + 1;
+  if (plan.max_length < smallest || plan.max_length > info.max_positions) {
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("max_length is {}, wanted {} (the special tokens and one more) to {} (the model's positions)",
+                    plan.max_length, smallest, info.max_positions));
+  }
+  if (!loaded_.pooling.include_prompt && !plan.prompt.empty()) {
+    plan.prompt_length = count_prompt_tokens(plan);
+  }
+  return plan;
+}
+
+// The prompt is tokenised alone, as sentence-transformers does: its tokens, the special ones before it included, and
+// without the one that closes a text.
+std::int32_t TextEncoder::count_prompt_tokens(const Plan& plan) const {
+  const std::string_view prompt = plan.prompt;
+  const std::vector<std::int32_t> ids =
+      loaded_.tokenizer.encode(std::span(&prompt, 1), {.max_length = plan.max_length}).front().ids;
+  const std::vector<std::int32_t> special = loaded_.tokenizer.special_ids();
+  const bool closed = !ids.empty() && std::ranges::find(special, ids.back()) != special.end();
+  return static_cast<std::int32_t>(ids.size()) - (closed ? 1 : 0);
+}
+
+TextEncoder::Window TextEncoder::tokenize(std::span<const std::string_view> texts, std::size_t first, std::size_t count,
+                                          const Plan& plan) const {
+  const EncodeOptions options{.max_length = plan.max_length, .threads = loaded_.info.threads};
+  const std::span<const std::string_view> chosen = texts.subspan(first, count);
+  if (plan.prompt.empty()) {
+    return {.first = first, .encodings = loaded_.tokenizer.encode(chosen, options)};
+  }
+  std::vector<std::string> prompted;
+  prompted.reserve(count);
+  for (const std::string_view text : chosen) {
+    prompted.push_back(plan.prompt);
+    prompted.back() += text;
+  }
+  const std::vector<std::string_view> views(prompted.begin(), prompted.end());
+  return {.first = first, .encodings = loaded_.tokenizer.encode(views, options)};
+}
+
+void TextEncoder::check_window(const Window& window, const Plan& plan) const {
+  const ModelTraits& traits = loaded_.model->traits();
+  for (std::size_t index = 0; index < window.encodings.size(); ++index) {
+    const Encoding& encoding = window.encodings[index];
+    if (plan.on_overflow == Overflow::kError && encoding.length_in_text > plan.max_length) {
+      throw Error(ErrorCode::kTooLong,
+                  fmt::format("text {} has {} tokens with special ones, the limit is {} (from {})",
+                              window.first + index, encoding.length_in_text, plan.max_length, plan.max_length_source));
+    }
+    const auto largest_type = std::ranges::max_element(encoding.type_ids);
+    if (traits.num_token_types > 0 && largest_type != encoding.type_ids.end() &&
+        *largest_type >= traits.num_token_types) {
+      throw Error(ErrorCode::kCorruptModel, fmt::format("tokenizer.json gives token type {}, the model has {} types",
+                                                        *largest_type, traits.num_token_types));
+    }
+  }
+}
+
+template <typename Consume>
+void TextEncoder::for_each_batch(std::span<const std::string_view> texts, const Plan& plan,
+                                 const Consume& consume) const {
+  for (std::size_t first = 0; first < texts.size();) {
+    const std::size_t count = window_size(texts.subspan(first));
+    const Window window = tokenize(texts, first, count, plan);
+    check_window(window, plan);
+
+    std::vector<std::size_t> lengths(count);
+    std::ranges::transform(window.encodings, lengths.begin(),
+                           [](const Encoding& encoding) { return encoding.ids.size(); });
+    const std::vector<std::vector<std::size_t>> groups =
+        schedule(lengths, plan.batch_tokens, static_cast<std::size_t>(loaded_.info.threads));
+    loaded_.backend->run(groups.size(), [&](Ops& ops, std::size_t group) {
+      PackedBatch batch = pack(window.encodings, groups[group]);
+      if (plan.prompt_length > 0) {
+        batch.prompt_lengths.assign(groups[group].size(), plan.prompt_length);
+      }
+      consume(ops, batch, window, groups[group]);
+    });
+    first += count;
+  }
+}
+
+Tensor TextEncoder::finish(Ops& ops, const Tensor& hidden, const PackedBatch& batch, int dim,
+                           Normalize normalize) const {
+  Tensor x = pool(ops, hidden, batch, loaded_.pooling);  // [rows, hidden_size * modes]
+  for (const auto& step : loaded_.steps) {
+    const auto* layer = std::get_if<DenseLayer>(&step);
+    x = layer != nullptr ? dense(ops, x, *layer) : ops.l2_normalize(x);
+  }
+  if (dim < x.columns()) {
+    x = ops.columns(x, 0, dim);
+  }
+  const bool normalized =
+      normalize == Normalize::kAlways || (normalize == Normalize::kDeclared && loaded_.info.normalize_declared);
+  return normalized ? ops.l2_normalize(x) : x;
+}
+
+Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  const Plan plan = make_plan(texts, options);
+  const int dim = options.dimensions.value_or(loaded_.info.embedding_dim);
+  if (dim < 1 || dim > loaded_.width) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("dimensions is {}, wanted 1 to {} (the model's width)", dim, loaded_.width));
+  }
+  const auto width = static_cast<std::size_t>(dim);
+  // A text without tokens (a tokenizer without special ones) keeps its zeros.
+  Embeddings out{.dim = dim, .values = std::vector<float>(texts.size() * width), .items = {}};
+  out.items.resize(texts.size());
+  ProgressReporter progress(options.on_progress, texts.size());
+
+  for_each_batch(
+      texts, plan, [&](Ops& ops, const PackedBatch& batch, const Window& window, std::span<const std::size_t> indices) {
+        const Tensor vectors = finish(ops, loaded_.model->forward(ops, batch), batch, dim, options.normalize);
+        std::vector<float> values(indices.size() * width);
+        ops.read(vectors, values);
+        for (std::size_t row = 0; row < indices.size(); ++row) {
+          const Encoding& encoding = window.encodings[indices[row]];
+          const std::size_t index = window.first + indices[row];
+          const std::span<const float> vector = std::span(values).subspan(row * width, width);
+          check_finite(vector, index);
+          std::ranges::copy(vector, out.values.begin() + static_cast<std::ptrdiff_t>(index * width));
+          out.items[index] = {.tokens = static_cast<int>(encoding.ids.size()),
+                              .tokens_in_text = encoding.length_in_text};
+        }
+        progress.advance(indices.size(), batch.token_ids.size());
+      });
+  progress.finish();
+  return out;
+}
+
+std::vector<TokenEmbeddings> TextEncoder::token_embeddings(std::span<const std::string_view> texts,
+                                                           const EmbedOptions& options) const {
+  const Plan plan = make_plan(texts, options);
+  const int dim = loaded_.info.hidden_size;
+  const auto width = static_cast<std::size_t>(dim);
+  std::vector<TokenEmbeddings> out(texts.size(), TokenEmbeddings{.dim = dim, .ids = {}, .values = {}, .report = {}});
+  ProgressReporter progress(options.on_progress, texts.size());
+
+  for_each_batch(
+      texts, plan, [&](Ops& ops, const PackedBatch& batch, const Window& window, std::span<const std::size_t> indices) {
+        std::vector<float> values(batch.token_ids.size() * width);
+        ops.read(loaded_.model->forward(ops, batch), values);
+        auto next = values.cbegin();
+        for (const std::size_t window_index : indices) {
+          const Encoding& encoding = window.encodings[window_index];
+          const std::size_t index = window.first + window_index;
+          TokenEmbeddings& item = out[index];
+          item.ids = encoding.ids;
+          const auto end = next + static_cast<std::ptrdiff_t>(encoding.ids.size() * width);
+          item.values.assign(next, end);
+          next = end;
+          check_finite(item.values, index);
+          item.report = {.tokens = static_cast<int>(encoding.ids.size()), .tokens_in_text = encoding.length_in_text};
+        }
+        progress.advance(indices.size(), batch.token_ids.size());
+      });
+  progress.finish();
+  return out;
+}
+
+}  // namespace mlxe

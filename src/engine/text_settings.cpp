@@ -1,0 +1,111 @@
+// Reads sentence_bert_config.json, tokenizer_config.json and config_sentence_transformers.json.
+#include "engine/text_settings.h"
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/json.h"
+#include "base/nearest.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+// The Transformer module was saved under other names before sentence-transformers 2.0.
+constexpr std::array kTransformerConfigs = {"sentence_bert_config.json",       "sentence_roberta_config.json",
+                                            "sentence_distilbert_config.json", "sentence_camembert_config.json",
+                                            "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+                                            "sentence_xlnet_config.json"};
+
+std::optional<JsonFields> load_fields(const std::filesystem::path& path) {
+  std::optional<Json> json = load_json_if_present(path);
+  return json ? std::optional<JsonFields>(std::in_place, *std::move(json), path.string()) : std::nullopt;
+}
+
+// "No limit" is written as 1e30 or 10^18 and the like, so the value is read as a number of any size.
+void lower_limit(TextSettings& settings, const JsonFields& fields, const char* key, const std::string& source) {
+  if (!fields.has(key)) {
+    return;
+  }
+  const double limit = fields.number(key, 1, std::numeric_limits<double>::max());
+  if (limit < settings.max_length) {
+    settings.max_length = static_cast<int>(limit);
+    settings.max_length_source = source;
+  }
+}
+
+void read_prompts(TextSettings& settings, const JsonFields& fields) {
+  if (fields.has("prompts")) {
+    const JsonFields prompts(fields.at("prompts"), fields.what() + ": 'prompts'");
+    for (const auto& [name, value] : prompts.json().items()) {
+      settings.prompts[name] = prompts.text(name, "");
+    }
+  }
+  if (fields.has("default_prompt_name")) {
+    const std::string name = fields.text("default_prompt_name");
+    if (!settings.prompts.contains(name)) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("{}: 'default_prompt_name' is '{}', which is none of the prompts", fields.what(), name));
+    }
+    settings.default_prompt_name = name;
+  }
+}
+
+}  // namespace
+
+TextSettings read_text_settings(const std::filesystem::path& folder, const std::filesystem::path& transformer_folder) {
+  TextSettings settings;
+  if (const auto fields = load_fields(transformer_folder / "tokenizer_config.json")) {
+    lower_limit(settings, *fields, "model_max_length", "tokenizer_config.json");
+  }
+  for (const char* name : kTransformerConfigs) {
+    if (const auto fields = load_fields(transformer_folder / name)) {
+      if (const std::string task = fields->text("transformer_task", "feature-extraction");
+          task != "feature-extraction") {
+        throw Error(ErrorCode::kUnsupported,
+                    fmt::format("{}: 'transformer_task' is '{}', only 'feature-extraction' is supported",
+                                fields->what(), task));
+      }
+      lower_limit(settings, *fields, "max_seq_length", name);
+      settings.lower_case = fields->boolean("do_lower_case", false);
+      break;
+    }
+  }
+  if (const auto fields = load_fields(folder / "config_sentence_transformers.json")) {
+    read_prompts(settings, *fields);
+    if (fields->has("truncate_dim")) {
+      settings.truncate_dim = fields->integer("truncate_dim", 1, std::numeric_limits<int>::max());
+    }
+  }
+  return settings;
+}
+
+std::string choose_prompt(const TextSettings& settings, const EmbedOptions& options) {
+  if (options.prompt) {
+    return *options.prompt;
+  }
+  const std::optional<std::string>& name = options.prompt_name ? options.prompt_name : settings.default_prompt_name;
+  if (!name) {
+    return "";
+  }
+  if (const auto prompt = settings.prompts.find(*name); prompt != settings.prompts.end()) {
+    return prompt->second;
+  }
+  std::vector<std::string> known;
+  for (const auto& [known_name, text] : settings.prompts) {
+    known.push_back(known_name);
+  }
+  if (known.empty()) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("unknown prompt name '{}': the model has no prompts", *name));
+  }
+  const std::optional<std::string> nearest = nearest_name(*name, known);
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("unknown prompt name '{}'{}, wanted one of: {}", *name,
+                          nearest ? fmt::format(" (did you mean '{}'?)", *nearest) : "", fmt::join(known, ", ")));
+}
+
+}  // namespace mlxe

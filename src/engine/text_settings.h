@@ -1,0 +1,34 @@
+// TextSettings: limits, casing and prompts, from the JSON files beside a checkpoint.
+#pragma once
+
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "mlxe/options.h"
+
+namespace mlxe {
+
+struct TextSettings {
+  int max_length = std::numeric_limits<int>::max();  ///< tokens, special ones included, that a text is cut to
+  std::string max_length_source;
+  bool lower_case = false;          ///< texts are lower-cased before they are tokenised
+  std::optional<int> truncate_dim;  ///< the checkpoint's own number of dimensions, if it keeps only the first ones
+  std::map<std::string, std::string> prompts;  ///< by name; put before the text as they are
+  std::optional<std::string> default_prompt_name;
+};
+
+/// Reads sentence_bert_config.json (or its older names) and tokenizer_config.json of `transformer_folder`, and
+/// config_sentence_transformers.json of `folder`; each may be absent.
+/// The maximum length is the smaller one of max_seq_length and model_max_length.
+/// \throws Error{kCorruptModel, kUnsupported}
+[[nodiscard]] TextSettings read_text_settings(const std::filesystem::path& folder,
+                                              const std::filesystem::path& transformer_folder);
+
+/// The prompt to put before every text; empty for none.
+/// \throws Error{kInvalidInput} for an unknown name, listing the known ones
+[[nodiscard]] std::string choose_prompt(const TextSettings& settings, const EmbedOptions& options);
+
+}  // namespace mlxe

@@ -1,0 +1,29 @@
+// From device, precision and threads to a backend.
+#include "engine/make_backend.h"
+
+#include "support/expect_error.h"
+
+namespace mlxe {
+namespace {
+
+TEST(MakeBackend, MakesTheCpuBackendWithTheThreadsAskedFor) {
+  const BackendInfo info = make_backend({.device = Device::kCpu, .precision = Precision::kFp32, .threads = 3})->info();
+  EXPECT_EQ(info.device, "cpu");
+  EXPECT_EQ(info.precision, "fp32");
+  EXPECT_EQ(info.threads, 3);
+}
+
+TEST(MakeBackend, RefusesAbsurdThreadCounts) {
+  EXPECT_ERROR(kInvalidInput, "threads is -1, wanted 0", make_backend({.threads = -1}));
+  EXPECT_ERROR(kInvalidInput, "threads is 1000000", make_backend({.threads = 1'000'000}));
+}
+
+TEST(MakeBackend, OffersOnlyFp32OnMlx) {
+  for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
+    EXPECT_ERROR(kUnsupported, "device 'mlx' computes in fp32 only",
+                 make_backend({.device = Device::kMlx, .precision = precision}));
+  }
+}
+
+}  // namespace
+}  // namespace mlxe

@@ -1,0 +1,82 @@
+// Packing texts into micro-batches: every text once, longest first, within the budget.
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <random>
+
+#include <gmock/gmock.h>
+
+namespace mlxe {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Groups = std::vector<std::vector<std::size_t>>;
+
+Groups schedule(std::vector<std::size_t> lengths, std::size_t batch_tokens, std::size_t workers = 1) {
+  return mlxe::schedule(lengths, batch_tokens, workers);
+}
+
+TEST(Schedule, PutsTheLongestFirstAndFillsUpToTheBudget) {
+  EXPECT_THAT(schedule({3, 5, 4, 1}, 9), ElementsAre(ElementsAre(1, 2), ElementsAre(0, 3)));
+}
+
+TEST(Schedule, KeepsTheInputOrderAmongEquals) {
+  EXPECT_THAT(schedule({2, 2, 2}, 4), ElementsAre(ElementsAre(0, 1), ElementsAre(2)));
+}
+
+TEST(Schedule, LeavesALongerTextAlone) {
+  EXPECT_THAT(schedule({2, 100, 3}, 8), ElementsAre(ElementsAre(1), ElementsAre(2, 0)));
+}
+
+TEST(Schedule, LeavesOutTextsWithoutTokens) {
+  EXPECT_THAT(schedule({0, 2, 0}, 8), ElementsAre(ElementsAre(1)));
+  EXPECT_THAT(schedule({0}, 8), IsEmpty());
+  EXPECT_THAT(schedule({}, 8), IsEmpty());
+}
+
+TEST(Schedule, SplitsSmallWorkBetweenTheWorkers) {
+  EXPECT_THAT(schedule({4, 4, 4, 4}, 500, 2), ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
+  EXPECT_EQ(schedule({4, 4, 4, 4}, 500, 8).size(), 4U);
+}
+
+TEST(Schedule, HoldsEveryTextOnceAndTheBudgetForRandomLengths) {
+  std::mt19937 bits(7);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::size_t> lengths(bits() % 200);
+    for (std::size_t& length : lengths) {
+      length = bits() % 40;
+    }
+    const std::size_t budget = 1 + bits() % 100;
+    const std::size_t workers = 1 + bits() % 4;
+    std::vector<int> seen(lengths.size());
+    for (const auto& group : schedule(lengths, budget, workers)) {
+      std::size_t tokens = 0;
+      for (const std::size_t index : group) {
+        ++seen[index];
+        tokens += lengths[index];
+      }
+      EXPECT_TRUE(tokens <= budget || group.size() == 1) << tokens << " of " << budget;
+    }
+    for (std::size_t index = 0; index < lengths.size(); ++index) {
+      EXPECT_EQ(seen[index], lengths[index] > 0 ? 1 : 0) << index;
+    }
+  }
+}
+
+TEST(Pack, PutsTheChosenEncodingsOneBehindTheOther) {
+  std::vector<Encoding> encodings(3);
+  encodings[0].ids = {1, 2};
+  encodings[0].type_ids = {0, 0};
+  encodings[1].ids = {3};
+  encodings[1].type_ids = {0};
+  encodings[2].ids = {4, 5};
+  encodings[2].type_ids = {0, 1};
+  const PackedBatch batch = pack(encodings, std::vector<std::size_t>{2, 0});
+  EXPECT_THAT(batch.token_ids, ElementsAre(4, 5, 1, 2));
+  EXPECT_THAT(batch.type_ids, ElementsAre(0, 1, 0, 0));
+  EXPECT_THAT(batch.offsets, ElementsAre(0, 2, 4));
+}
+
+}  // namespace
+}  // namespace mlxe

@@ -1,0 +1,106 @@
+// Limits, casing and prompts from the JSON files beside a checkpoint.
+#include "engine/text_settings.h"
+
+#include <limits>
+
+#include "support/expect_error.h"
+#include "support/tiny_model.h"
+
+namespace mlxe {
+namespace {
+
+using Json = nlohmann::json;
+using testing::TemporaryFolder;
+
+TextSettings read(const TemporaryFolder& folder) {
+  return read_text_settings(folder.path(), folder.path());
+}
+
+TextSettings read_prompts(const Json& config) {
+  const TemporaryFolder folder;
+  folder.write_json("config_sentence_transformers.json", config);
+  return read(folder);
+}
+
+TEST(TextSettings, AreOpenWithoutFiles) {
+  const TextSettings settings = read(TemporaryFolder());
+  EXPECT_EQ(settings.max_length, std::numeric_limits<int>::max());
+  EXPECT_FALSE(settings.lower_case);
+  EXPECT_TRUE(settings.prompts.empty());
+}
+
+TEST(TextSettings, TakeTheSmallestLimitAndNameItsFile) {
+  const TemporaryFolder folder;
+  folder.write_json("tokenizer_config.json", Json{{"model_max_length", 512}});
+  folder.write_json("sentence_bert_config.json", Json{{"max_seq_length", 256}});
+  EXPECT_EQ(read(folder).max_length, 256);
+  EXPECT_EQ(read(folder).max_length_source, "sentence_bert_config.json");
+
+  folder.write_json("tokenizer_config.json", Json{{"model_max_length", 128}});
+  EXPECT_EQ(read(folder).max_length, 128);
+  EXPECT_EQ(read(folder).max_length_source, "tokenizer_config.json");
+}
+
+TEST(TextSettings, TakeNullAndHugeLimitsForNone) {
+  for (const Json& none : {Json(nullptr), Json(1e30), Json::parse("1000000000000000019884624838656")}) {
+    const TemporaryFolder folder;
+    folder.write_json("tokenizer_config.json", Json{{"model_max_length", none}});
+    folder.write_json("sentence_bert_config.json", Json{{"max_seq_length", nullptr}});
+    EXPECT_EQ(read(folder).max_length, std::numeric_limits<int>::max()) << none;
+  }
+}
+
+TEST(TextSettings, RefuseALimitBelowOne) {
+  const TemporaryFolder folder;
+  folder.write_json("sentence_bert_config.json", Json{{"max_seq_length", 0}});
+  EXPECT_ERROR(kCorruptModel, "'max_seq_length'", read(folder));
+}
+
+TEST(TextSettings, ReadTheOlderNamesOfTheTransformerConfig) {
+  const TemporaryFolder folder;
+  folder.write_json("sentence_roberta_config.json", Json{{"max_seq_length", 100}, {"do_lower_case", true}});
+  EXPECT_EQ(read(folder).max_length, 100);
+  EXPECT_TRUE(read(folder).lower_case);
+}
+
+TEST(TextSettings, RefuseAnotherTask) {
+  const TemporaryFolder folder;
+  folder.write_json("sentence_bert_config.json", Json{{"transformer_task", "fill-mask"}});
+  EXPECT_ERROR(kUnsupported, "'transformer_task' is 'fill-mask'", read(folder));
+}
+
+TEST(TextSettings, ReadTheNumberOfDimensionsToKeep) {
+  EXPECT_EQ(read_prompts({{"truncate_dim", 4}}).truncate_dim, 4);
+  EXPECT_EQ(read_prompts({{"truncate_dim", nullptr}}).truncate_dim, std::nullopt);
+  EXPECT_ERROR(kCorruptModel, "'truncate_dim'", read_prompts({{"truncate_dim", 0}}));
+}
+
+TEST(Prompts, AreChosenByNameDefaultOrText) {
+  const TextSettings settings =
+      read_prompts({{"prompts", {{"query", "query: "}, {"plain", nullptr}}}, {"default_prompt_name", "query"}});
+  EXPECT_EQ(choose_prompt(settings, {}), "query: ");
+  EXPECT_EQ(choose_prompt(settings, {.prompt_name = "plain"}), "");
+  EXPECT_EQ(choose_prompt(settings, {.prompt_name = "plain", .prompt = "say: "}), "say: ");
+  EXPECT_EQ(choose_prompt(settings, {.prompt = ""}), "");
+  EXPECT_EQ(choose_prompt(TextSettings(), {}), "");
+}
+
+TEST(Prompts, NameTheKnownOnesForAnUnknownName) {
+  const TextSettings settings = read_prompts({{"prompts", {{"query", "query: "}, {"passage", ""}}}});
+  EXPECT_ERROR(kInvalidInput, "'qery' (did you mean 'query'?), wanted one of: passage, query",
+               choose_prompt(settings, {.prompt_name = "qery"}));
+  EXPECT_ERROR(kInvalidInput, "'query': the model has no prompts", choose_prompt({}, {.prompt_name = "query"}));
+}
+
+TEST(Prompts, MustHoldTheDefaultOne) {
+  EXPECT_ERROR(kCorruptModel, "'default_prompt_name' is 'query', which is none of the prompts",
+               read_prompts({{"default_prompt_name", "query"}}));
+}
+
+TEST(Prompts, MustBeTexts) {
+  EXPECT_ERROR(kCorruptModel, "'prompts'", read_prompts({{"prompts", Json::array({"query"})}}));
+  EXPECT_ERROR(kCorruptModel, "'query'", read_prompts({{"prompts", {{"query", 7}}}}));
+}
+
+}  // namespace
+}  // namespace mlxe

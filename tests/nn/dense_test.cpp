@@ -1,0 +1,35 @@
+// The dense layer, by hand.
+#include "nn/dense.h"
+
+#include <array>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "support/scalar_tensors.h"
+
+namespace mlxe {
+namespace {
+
+TEST(Dense, AppliesWeightBiasAndActivation) {
+  const std::vector<float> weight = {1, 2, 0, -1};  // [out 2, in 2]
+  const std::vector<float> bias = {0.5F, 0};
+  testing::ScalarBackend backend;
+  const DenseLayer layer = {
+      .weight = backend.linear_weight(std::array{
+          LinearPart{.weight = testing::host_tensor(weight, {2, 2}), .bias = testing::host_tensor(bias, {2})}}),
+      .activation = Activation::kTanh};
+
+  testing::ScalarOps ops;
+  const Tensor y = dense(ops, testing::tensor({{0.25F, 0.5F}}), layer);
+
+  EXPECT_FLOAT_EQ(testing::at(y, 0, 0), std::tanh(1.75F));  // 0.25 + 2 * 0.5 + 0.5
+  EXPECT_FLOAT_EQ(testing::at(y, 0, 1), std::tanh(-0.5F));
+}
+
+TEST(Dense, UsesTanhUnlessToldOtherwise) {
+  EXPECT_EQ(DenseLayer{}.activation, Activation::kTanh);
+}
+
+}  // namespace
+}  // namespace mlxe

@@ -1,0 +1,349 @@
+// ScalarBackend: every operation as the plainest loop, sums in double; the oracle that engine and model tests run on.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "mlxe/error.h"
+#include "tensor/backend.h"
+
+namespace mlxe::testing {
+
+struct ScalarTensor final : TensorStorage {
+  explicit ScalarTensor(std::size_t size) : values(size) {}
+  std::vector<float> values;
+};
+
+struct ScalarWeight final : WeightStorage {
+  std::vector<float> weight;
+  std::vector<float> bias;  // or shift; zeros if the checkpoint has none
+};
+
+inline const ScalarWeight& scalar(const std::shared_ptr<const WeightStorage>& storage) {
+  return dynamic_cast<const ScalarWeight&>(*storage);
+}
+
+inline std::vector<float>& values_of(const Tensor& tensor) {
+  return dynamic_cast<ScalarTensor&>(*tensor.storage()).values;
+}
+
+inline Tensor new_tensor(int rows, int columns) {
+  return {rows, columns,
+          std::make_shared<ScalarTensor>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns))};
+}
+
+inline float& at(const Tensor& tensor, int row, int column) {
+  return values_of(tensor)[static_cast<std::size_t>(row) * static_cast<std::size_t>(tensor.columns()) +
+                           static_cast<std::size_t>(column)];
+}
+
+inline double activate(double x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone: return x;
+    case Activation::kGeluErf: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::kGeluTanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::kRelu: return x < 0 ? 0 : x;
+    case Activation::kSilu: return x / (1 + std::exp(-x));
+    case Activation::kTanh: return std::tanh(x);
+    case Activation::kSigmoid: return 1 / (1 + std::exp(-x));
+  }
+  return x;
+}
+
+class ScalarOps final : public Ops {
+ public:
+  using Ops::linear;
+
+  Tensor gather_sum(std::span<const Lookup> lookups) override {
+    const int tokens = static_cast<int>(lookups.front().ids.size());
+    const int columns = lookups.front().table->columns;
+    const Tensor out = new_tensor(tokens, columns);
+    for (const Lookup& lookup : lookups) {
+      for (int token = 0; token < tokens; ++token) {
+        const std::int32_t id = lookup.ids[static_cast<std::size_t>(token)];
+        if (id < 0 || id >= lookup.table->rows) {
+          throw Error(ErrorCode::kInvalidInput, "id outside of its table");
+        }
+        for (int column = 0; column < columns; ++column) {
+          at(out, token, column) += scalar(lookup.table->storage)
+                                        .weight[static_cast<std::size_t>(id) * static_cast<std::size_t>(columns) +
+                                                static_cast<std::size_t>(column)];
+        }
+      }
+    }
+    return out;
+  }
+
+  Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override {
+    if (x.columns() != weight.in_features) {
+      throw Error(ErrorCode::kInvalidInput, "linear: columns of x are not in_features");
+    }
+    const ScalarWeight& w = scalar(weight.storage);
+    const Tensor out = new_tensor(x.rows(), weight.out_features);
+    for (int row = 0; row < x.rows(); ++row) {
+      for (int j = 0; j < weight.out_features; ++j) {
+        double sum = w.bias[static_cast<std::size_t>(j)];
+        for (int p = 0; p < x.columns(); ++p) {
+          sum += static_cast<double>(at(x, row, p)) *
+                 static_cast<double>(w.weight[static_cast<std::size_t>(j) * static_cast<std::size_t>(x.columns()) +
+                                              static_cast<std::size_t>(p)]);
+        }
+        sum = activate(sum, activation);
+        at(out, row, j) = static_cast<float>(residual.empty() ? sum : sum + static_cast<double>(at(residual, row, j)));
+      }
+    }
+    return out;
+  }
+
+  Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) override {
+    const ScalarWeight& w = scalar(norm.storage);
+    const Tensor out = new_tensor(x.rows(), x.columns());
+    for (int row = 0; row < x.rows(); ++row) {
+      double mean = 0;
+      for (int column = 0; column < x.columns(); ++column) {
+        mean += static_cast<double>(at(x, row, column)) / x.columns();
+      }
+      double variance = 0;
+      for (int column = 0; column < x.columns(); ++column) {
+        variance += std::pow(static_cast<double>(at(x, row, column)) - mean, 2) / x.columns();
+      }
+      for (int column = 0; column < x.columns(); ++column) {
+        const auto c = static_cast<std::size_t>(column);
+        at(out, row, column) =
+            static_cast<float>((static_cast<double>(at(x, row, column)) - mean) /
+                                   std::sqrt(variance + static_cast<double>(eps)) * static_cast<double>(w.weight[c]) +
+                               static_cast<double>(w.bias[c]));
+      }
+    }
+    return out;
+  }
+
+  Tensor columns(const Tensor& x, int begin, int count) override {
+    const Tensor out = new_tensor(x.rows(), count);
+    for (int row = 0; row < x.rows(); ++row) {
+      for (int column = 0; column < count; ++column) {
+        at(out, row, column) = at(x, row, begin + column);
+      }
+    }
+    return out;
+  }
+
+  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                   const AttentionSpec& spec) override {
+    const Tensor out = new_tensor(q.rows(), q.columns());
+    for (int row = 0; row < batch.num_rows(); ++row) {
+      const int begin = batch.offsets[static_cast<std::size_t>(row)];
+      const int end = batch.offsets[static_cast<std::size_t>(row) + 1];
+      for (int head = 0; head < spec.num_heads; ++head) {
+        const int q_column = head * spec.head_dim;
+        const int k_column = head / (spec.num_heads / spec.num_kv_heads) * spec.head_dim;
+        for (int i = begin; i < end; ++i) {
+          std::vector<double> scores;
+          for (int j = begin; j < end; ++j) {
+            double dot = 0;
+            for (int d = 0; d < spec.head_dim; ++d) {
+              dot += static_cast<double>(at(q, i, q_column + d)) * static_cast<double>(at(k, j, k_column + d));
+            }
+            scores.push_back(dot * static_cast<double>(spec.scale));
+          }
+          const double largest = *std::ranges::max_element(scores);
+          double total = 0;
+          for (double& score : scores) {
+            score = std::exp(score - largest);
+            total += score;
+          }
+          for (int d = 0; d < spec.head_dim; ++d) {
+            double sum = 0;
+            for (int j = begin; j < end; ++j) {
+              sum += scores[static_cast<std::size_t>(j - begin)] * static_cast<double>(at(v, j, k_column + d));
+            }
+            at(out, i, q_column + d) = static_cast<float>(sum / total);
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  Tensor pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
+              std::span<const std::int32_t> first_token) override {
+    const Tensor out = new_tensor(batch.num_rows(), x.columns());
+    for (int row = 0; row < batch.num_rows(); ++row) {
+      const auto r = static_cast<std::size_t>(row);
+      const int begin = batch.offsets[r];
+      const int end = batch.offsets[r + 1];
+      const int first = begin + (first_token.empty() ? 0 : first_token[r]);
+      for (int column = 0; column < x.columns() && begin < end; ++column) {
+        at(out, row, column) = pool_column(x, column, begin, first, end, mode);
+      }
+    }
+    return out;
+  }
+
+  Tensor concat_columns(std::span<const Tensor> parts) override {
+    int total = 0;
+    for (const Tensor& part : parts) {
+      total += part.columns();
+    }
+    const Tensor out = new_tensor(parts.front().rows(), total);
+    int begin = 0;
+    for (const Tensor& part : parts) {
+      for (int row = 0; row < part.rows(); ++row) {
+        for (int column = 0; column < part.columns(); ++column) {
+          at(out, row, begin + column) = at(part, row, column);
+        }
+      }
+      begin += part.columns();
+    }
+    return out;
+  }
+
+  Tensor l2_normalize(const Tensor& x) override {
+    const Tensor out = new_tensor(x.rows(), x.columns());
+    for (int row = 0; row < x.rows(); ++row) {
+      double squares = 0;
+      for (int column = 0; column < x.columns(); ++column) {
+        squares += std::pow(static_cast<double>(at(x, row, column)), 2);
+      }
+      for (int column = 0; column < x.columns(); ++column) {
+        at(out, row, column) =
+            static_cast<float>(static_cast<double>(at(x, row, column)) / std::max(std::sqrt(squares), 1e-12));
+      }
+    }
+    return out;
+  }
+
+  void read(const Tensor& x, std::span<float> out) override { std::ranges::copy(values_of(x), out.begin()); }
+
+ private:
+  static float pool_column(const Tensor& x, int column, int begin, int first, int end, PoolingMode mode) {
+    if (mode == PoolingMode::kCls) {
+      return at(x, first < end ? first : begin, column);
+    }
+    if (first >= end) {
+      return 0;
+    }
+    double sum = 0;
+    double weights = 0;
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int token = first; token < end; ++token) {
+      const auto value = static_cast<double>(at(x, token, column));
+      const double weight = mode == PoolingMode::kWeightedMean ? token - begin + 1 : 1;
+      sum += value * weight;
+      weights += weight;
+      largest = std::max(largest, value);
+    }
+    switch (mode) {
+      case PoolingMode::kMax: return static_cast<float>(largest);
+      case PoolingMode::kLastToken: return at(x, end - 1, column);
+      case PoolingMode::kMeanSqrtLen: return static_cast<float>(sum / std::sqrt(weights));
+      default: return static_cast<float>(sum / weights);
+    }
+  }
+};
+
+class ScalarBackend final : public Backend {
+ public:
+  explicit ScalarBackend(int threads = 1, std::size_t batch_tokens = 64)
+      : threads_(threads), batch_tokens_(batch_tokens) {}
+
+  BackendInfo info() const override {
+    return {.device = "scalar",
+            .instruction_set = "",
+            .precision = "fp32",
+            .precision_reason = "the only one",
+            .threads = threads_,
+            .batch_tokens = batch_tokens_};
+  }
+
+  LinearWeight linear_weight(std::span<const LinearPart> parts) override {
+    auto storage = std::make_shared<ScalarWeight>();
+    LinearWeight linear;
+    for (const LinearPart& part : parts) {
+      if (!part.weight.has_data() || (part.bias && !part.bias->has_data())) {
+        return {};
+      }
+      linear.in_features = part.weight.shape[1];
+      linear.out_features += part.weight.shape[0];
+      append(storage->weight, part.weight);
+      if (part.bias) {
+        append(storage->bias, *part.bias);
+      }
+      storage->bias.resize(static_cast<std::size_t>(linear.out_features));
+    }
+    linear.storage = std::move(storage);
+    return linear;
+  }
+
+  EmbeddingTable embedding_table(const HostTensor& weight) override {
+    if (!weight.has_data()) {
+      return {};
+    }
+    auto storage = std::make_shared<ScalarWeight>();
+    append(storage->weight, weight);
+    return {weight.shape[0], weight.shape[1], std::move(storage)};
+  }
+
+  NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
+    if (!weight.has_data() || (bias && !bias->has_data())) {
+      return {};
+    }
+    auto storage = std::make_shared<ScalarWeight>();
+    append(storage->weight, weight);
+    if (bias) {
+      append(storage->bias, *bias);
+    }
+    storage->bias.resize(storage->weight.size());
+    return {weight.shape[0], std::move(storage)};
+  }
+
+  void run(std::size_t num_tasks, const std::function<void(Ops&, std::size_t)>& task) override {
+    std::atomic<std::size_t> next = 0;
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
+    const auto work = [&] {
+      ScalarOps ops;
+      for (std::size_t index = next++; index < num_tasks; index = next++) {
+        try {
+          task(ops, index);
+        } catch (...) {
+          const std::lock_guard lock(failure_mutex);
+          failure = failure ? failure : std::current_exception();
+          next = num_tasks;
+        }
+      }
+    };
+    std::vector<std::jthread> helpers;
+    for (int thread = 1; thread < threads_; ++thread) {
+      helpers.emplace_back(work);
+    }
+    work();
+    helpers.clear();  // joins
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+
+ private:
+  static void append(std::vector<float>& values, const HostTensor& tensor) {
+    if (tensor.dtype != DType::kFloat32) {
+      throw Error(ErrorCode::kUnsupported, "the scalar backend reads float32 only");
+    }
+    const std::size_t old_size = values.size();
+    values.resize(old_size + num_elements(tensor.shape));
+    std::memcpy(values.data() + old_size, tensor.data, num_elements(tensor.shape) * sizeof(float));
+  }
+
+  int threads_;
+  std::size_t batch_tokens_;
+};
+
+}  // namespace mlxe::testing

@@ -1,0 +1,40 @@
+// Small helpers to write tensors of the scalar backend by hand and to read them back.
+#pragma once
+
+#include <initializer_list>
+#include <vector>
+
+#include "support/scalar_backend.h"
+
+namespace mlxe::testing {
+
+/// A tensor from its rows.
+inline Tensor tensor(std::initializer_list<std::initializer_list<float>> rows) {
+  const Tensor out = new_tensor(static_cast<int>(rows.size()), static_cast<int>(rows.begin()->size()));
+  values_of(out).clear();
+  for (const auto& row : rows) {
+    values_of(out).insert(values_of(out).end(), row);
+  }
+  return out;
+}
+
+/// A weight of the checkpoint that lives in `values`, which must outlive it.
+inline HostTensor host_tensor(const std::vector<float>& values, Shape shape) {
+  return {.dtype = DType::kFloat32,
+          .shape = std::move(shape),
+          .data = reinterpret_cast<const std::byte*>(values.data()),
+          .owner = nullptr};
+}
+
+/// A batch without ids whose rows have these lengths.
+inline PackedBatch rows_of_length(std::initializer_list<int> lengths) {
+  PackedBatch batch;
+  for (const int length : lengths) {
+    batch.offsets.push_back(batch.offsets.back() + length);
+  }
+  batch.token_ids.resize(static_cast<std::size_t>(batch.offsets.back()));
+  batch.type_ids.resize(batch.token_ids.size());
+  return batch;
+}
+
+}  // namespace mlxe::testing
