@@ -101,16 +101,13 @@ void add_embed_command(CLI::App& app, Session& session) {
   CLI::Option* file = add_text_option(*command, "-o,--output-file", flags->output_file,
                                       "write the vectors to FILE: .npy, .safetensors or .jsonl")
                           ->type_name("FILE");
-  command
-      ->add_option_function<std::string>(
-          "--format", [flags](const std::string& name) { flags->format = name; }, "of -o FILE, whatever its ending")
-      ->check(CLI::IsMember({"npy", "safetensors", "jsonl"}))
-      ->type_name("")
+  limit_to_names(
+      command->add_option_function<std::string>(
+          "--format", [flags](const std::string& name) { flags->format = name; }, "of -o FILE, whatever its ending"),
+      {"npy", "safetensors", "jsonl"})
       ->needs(file);
-  command->add_option("--output", flags->output, "on standard output, without -o")
-      ->check(CLI::IsMember({"summary", "json", "jsonl"}))
-      ->type_name("")
-      ->capture_default_str()
+  limit_to_names(command->add_option("--output", flags->output, "on standard output, without -o [summary]"),
+                 {"summary", "json", "jsonl"})
       ->excludes(file);
   add_model_flags(*command, session);
   add_embed_flags(*command, session);

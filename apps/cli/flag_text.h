@@ -1,4 +1,4 @@
-// Options whose value is a text of the user's: taken as it is, where CLI11 would read "", "{}" and "[a,b]" as lists.
+// Kinds of options: texts taken as they are (CLI11 would read "", "{}" and "[a,b]" as lists), names, numbers.
 #pragma once
 
 #include <climits>
@@ -46,7 +46,7 @@ inline CLI::Option* add_texts_option(CLI::App& app, const std::string& flag, std
 /// Any number of positional texts.
 inline CLI::Option* add_texts_argument(CLI::App& app, std::vector<std::string>& target, const std::string& help) {
   // A huge minimum instead of an open end: "any number" would switch on CLI11's splitting of "[a,b]".
-  constexpr int kAnyNumber = 1 << 28;
+  constexpr int kAnyNumber = CLI::detail::expected_max_vector_size;
   return app
       .add_option(
           "texts",
@@ -59,6 +59,17 @@ inline CLI::Option* add_texts_argument(CLI::App& app, std::vector<std::string>& 
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("TEXT");
+}
+
+/// --flag with one of `names`: the help shows them, any other is refused with the list of them.
+inline CLI::Option* limit_to_names(CLI::Option* option, const std::vector<std::string>& names) {
+  // An empty description, as CLI11 would print the list a second time.
+  return option->check(CLI::IsMember(names).description(""))->type_name(CLI::detail::join(names, "|"));
+}
+
+/// --flag N with least <= N <= most.
+inline CLI::Option* limit_to_range(CLI::Option* option, int least, int most = INT_MAX) {
+  return option->check(CLI::Range(least, most).description(""))->type_name("N");
 }
 
 }  // namespace mlxe::cli

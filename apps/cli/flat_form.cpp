@@ -64,10 +64,8 @@ int run_flat(Session& session, const FlatFlags& flags) {
 void add_flat_form(CLI::App& app, Session& session) {
   auto flags = std::make_shared<FlatFlags>();  // owned by the callbacks of this command alone
   add_texts_option(app, "--text", flags->texts, "a text to embed; repeat for more");
-  app.add_option("--output", flags->output, "summary, or json with the vectors")
-      ->check(CLI::IsMember({"summary", "json"}))
-      ->type_name("")
-      ->capture_default_str();
+  limit_to_names(app.add_option("--output", flags->output, "summary, or json with the vectors [summary]"),
+                 {"summary", "json"});
   app.add_flag("--list-families", flags->list_families, "print the known model families as JSON");
   app.add_flag("--trust-remote-code", flags->trust_remote_code,
                "accepted and without effect: no code of a model's repository is ever run");

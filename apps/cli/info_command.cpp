@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "flag_text.h"
 #include "json_text.h"
 #include "mlxe/version.h"
 #include "standard_output.h"
@@ -103,10 +104,7 @@ int run_info(const Session& session, bool json) {
 void add_info_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("info", "say what a model is and how it would be run");
   auto output = std::make_shared<std::string>("text");  // owned by the callbacks of this command alone
-  command->add_option("--output", *output, "text for reading, or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("")
-      ->capture_default_str();
+  limit_to_names(command->add_option("--output", *output, "text for reading, or json [text]"), {"text", "json"});
   add_model_flags(*command, session);
   command->footer("Example:\n  mlx_embeddings info -m ./all-MiniLM-L6-v2 --precision fp32");
   command->callback(

@@ -28,6 +28,7 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
   // A closed pipe is an error of write(), so that destructors remove temporary files.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // likewise a file that reaches the limit on its size
 }
 
 int interrupt_signal() {

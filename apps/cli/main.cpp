@@ -117,13 +117,11 @@ int run(int argc, char** argv) {
   add_similarity_command(app, session);
   add_info_command(app, session);
   add_families_command(app, session);
-#ifdef MLXE_CLI_BENCH
   add_bench_command(app, session);
-#endif
   try {
     app.parse(arguments_of(argc, argv));
   } catch (const CLI::CallForHelp&) {
-    write_stdout(chosen(app).help(command_path(chosen(app))));
+    write_stdout(app.help() + "\n");
     flush_stdout();
     return kExitOk;
   } catch (const CLI::CallForVersion& version) {

@@ -2,7 +2,6 @@
 #include "session.h"
 
 #include <chrono>
-#include <climits>
 #include <cstdio>
 #include <map>
 
@@ -24,10 +23,9 @@ void add_choice(CLI::App& app, const std::string& flag, T& target, const std::ma
   for (const auto& [name, value] : values) {
     names.push_back(name);
   }
-  app.add_option_function<std::string>(
-         flag, [&target, values](const std::string& name) { target = values.at(name); }, help)
-      ->check(CLI::IsMember(names))
-      ->type_name("");
+  limit_to_names(app.add_option_function<std::string>(
+                     flag, [&target, values](const std::string& name) { target = values.at(name); }, help),
+                 names);
 }
 
 }  // namespace
@@ -41,9 +39,8 @@ void add_model_flags(CLI::App& app, Session& session) {
       app, "--precision", session.load.precision,
       {{"auto", Precision::kAuto}, {"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}},
       "of the arithmetic [auto: bf16 where the CPU has matrix instructions for it]");
-  app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+  limit_to_range(app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]"), 1,
+                 4096);
   app.add_option_function<std::string>(
          "--pooling", [&session](const std::string& name) { session.load.pooling = name; },
          "mean, cls, max, ..., or several joined by + [what the checkpoint declares]")
@@ -57,25 +54,23 @@ void add_embed_flags(CLI::App& app, Session& session) {
   add_text_option(app, "--prompt-name", session.embed.prompt_name, "a prompt that the checkpoint declares")
       ->type_name("NAME")
       ->excludes(prompt);
-  app.add_option_function<int>(
-         "--dimensions", [&session](int count) { session.embed.dimensions = count; },
-         "keep the first N dimensions (Matryoshka models)")
-      ->check(CLI::Range(1, INT_MAX))
-      ->type_name("N");
+  limit_to_range(app.add_option_function<int>(
+                     "--dimensions", [&session](int count) { session.embed.dimensions = count; },
+                     "keep the first N dimensions (Matryoshka models)"),
+                 1);
   app.add_flag_callback(
       "--no-normalize", [&session] { session.embed.normalize = Normalize::kNever; },
       "leave the vectors' lengths alone");
-  app.add_option_function<int>(
-         "--max-length", [&session](int count) { session.embed.max_length = count; },
-         "most tokens of a text, special ones included [what the checkpoint declares]")
-      ->check(CLI::Range(1, INT_MAX))
-      ->type_name("N");
+  limit_to_range(app.add_option_function<int>(
+                     "--max-length", [&session](int count) { session.embed.max_length = count; },
+                     "most tokens of a text, special ones included [what the checkpoint declares]"),
+                 1);
   add_choice<Overflow>(app, "--on-overflow", session.embed.on_overflow,
                        {{"truncate", Overflow::kTruncate}, {"error", Overflow::kError}},
                        "what to do with a longer text [truncate]");
-  app.add_option("--batch-tokens", session.embed.batch_tokens, "tokens computed at once; never changes a result")
-      ->check(CLI::Range(1, INT_MAX))
-      ->type_name("N");
+  limit_to_range(
+      app.add_option("--batch-tokens", session.embed.batch_tokens, "tokens computed at once; never changes a result"),
+      1);
 }
 
 void require_model(const Session& session) {

@@ -129,10 +129,8 @@ void add_similarity_command(CLI::App& app, Session& session) {
       ->type_name("NAME");
   add_text_option(*command, "--heatmap", flags->heatmap_file, "draw the matrix into FILE: .svg or .png")
       ->type_name("FILE");
-  command->add_option("--output", flags->output, "a table for reading, or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("")
-      ->capture_default_str();
+  limit_to_names(command->add_option("--output", flags->output, "a table for reading, or json [table]"),
+                 {"table", "json"});
   add_model_flags(*command, session);
   add_embed_flags(*command, session);
   command->footer(

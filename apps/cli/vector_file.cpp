@@ -91,9 +91,6 @@ struct VectorFile::State {
 };
 
 VectorFile::VectorFile(const std::string& path, VectorFormat format, std::string model) {
-  if (std::filesystem::is_directory(path)) {
-    throw Error(ErrorCode::kIo, fmt::format("cannot write '{}': it is a folder, the path of a file is wanted", path));
-  }
   state_ = std::unique_ptr<State>(new State{AtomicFile(path), format, std::move(model), 0, 0, {}});
   if (state_->file.direct()) {
     // Nothing temporary to clean up, so a closed pipe may end the program as it ends any filter.
