@@ -3,6 +3,8 @@
 
 #include "mlxe/engine.h"
 #include "mlxe/error.h"
+#include "mlxe/families.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
+#include "mlxe/similarity.h"
 #include "mlxe/version.h"

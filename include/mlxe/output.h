@@ -17,8 +17,8 @@ struct ItemReport {
 
 struct Embeddings {
   int dim = 0;
-  std::vector<float> values;       ///< [items.size(), dim], row-major, input order, all finite
-  std::vector<ItemReport> items;   ///< one per text
+  std::vector<float> values;      ///< [items.size(), dim], row-major, input order, all finite
+  std::vector<ItemReport> items;  ///< one per text
   [[nodiscard]] std::size_t count() const { return items.size(); }
   [[nodiscard]] std::span<const float> row(std::size_t index) const {
     return std::span(values).subspan(index * static_cast<std::size_t>(dim), static_cast<std::size_t>(dim));
@@ -35,11 +35,11 @@ struct TokenEmbeddings {
 
 /// What is loaded and where each choice came from; everything that `mlx_embeddings info` prints.
 struct ModelInfo {
-  std::string path;           ///< folder the model was read from
-  std::string model_type;     ///< config.json's model_type
+  std::string path;        ///< folder the model was read from
+  std::string model_type;  ///< config.json's model_type
   int hidden_size = 0;
   int num_layers = 0;
-  int embedding_dim = 0;      ///< width of the vectors that embed() returns
+  int embedding_dim = 0;  ///< width of the vectors that embed() returns
   std::size_t num_parameters = 0;
   std::string checkpoint_dtype;  ///< of the largest weight: "float32", "float16", "bfloat16"
   std::string pooling;           ///< "mean", "cls+mean", ...
@@ -48,13 +48,13 @@ struct ModelInfo {
   std::vector<std::string> modules;  ///< the pipeline in order: "transformer", "pooling", "dense 768->384 tanh", ...
   int max_length = 0;                ///< tokens used unless EmbedOptions::max_length says otherwise
   std::string max_length_source;
-  int max_positions = 0;             ///< the model's own limit
+  int max_positions = 0;  ///< the model's own limit
   std::vector<std::string> prompt_names;
-  std::string default_prompt_name;   ///< empty if none
-  std::string device;                ///< "cpu", "mlx (cpu)", "mlx (gpu)"
-  std::string precision;             ///< "fp32", ...
+  std::string default_prompt_name;  ///< empty if none
+  std::string device;               ///< "cpu", "mlx (cpu)", "mlx (gpu)"
+  std::string precision;            ///< "fp32", ...
   std::string precision_reason;
-  std::string instruction_set;       ///< "avx512", "avx2", "portable"; empty for mlx
+  std::string instruction_set;  ///< "avx512", "avx2", "portable"; empty for mlx
   int threads = 0;
   std::vector<std::string> warnings;  ///< choices that a user should know of
 };

@@ -8,9 +8,9 @@
 namespace mlxe {
 
 struct PackedBatch {
-  std::vector<std::int32_t> token_ids;  ///< [total_tokens]
-  std::vector<std::int32_t> type_ids;   ///< [total_tokens]; 0 for the first text of a pair, 1 for the second
-  std::vector<std::int32_t> offsets{0};    ///< [rows + 1]; row r owns tokens [offsets[r], offsets[r + 1])
+  std::vector<std::int32_t> token_ids;       ///< [total_tokens]
+  std::vector<std::int32_t> type_ids;        ///< [total_tokens]; 0 for the first text of a pair, 1 for the second
+  std::vector<std::int32_t> offsets{0};      ///< [rows + 1]; row r owns tokens [offsets[r], offsets[r + 1])
   std::vector<std::int32_t> prompt_lengths;  ///< [rows]; leading tokens that belong to the prompt; empty: none do
 
   [[nodiscard]] int num_rows() const { return static_cast<int>(offsets.size()) - 1; }

@@ -6,7 +6,9 @@
 
 namespace mlxe {
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string to_string(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 std::size_t num_elements(const Shape& shape) {
   std::size_t count = 1;
