@@ -47,11 +47,7 @@ std::unique_ptr<Backend> make_backend(const LoadOptions& options) {
   if (options.precision != Precision::kAuto && options.precision != Precision::kFp32) {
     throw Error(ErrorCode::kUnsupported, "device 'mlx' computes in fp32 only, wanted precision 'fp32' or 'auto'");
   }
-#ifdef MLXE_WITHOUT_MLX
-  throw Error(ErrorCode::kUnsupported, "device 'mlx' is not part of this build, wanted 'cpu'");
-#else
   return load_mlx_backend();
-#endif
 }
 
 }  // namespace mlxe
