@@ -1,0 +1,119 @@
+// Reading the model folders with goldens: tests/fixtures and, where they exist, those beside the repository.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "mlxe/engine.h"
+#include "weights/safetensors.h"
+
+namespace mlxe::testing {
+
+/// The kinds of cases that Engine can answer. Others belong to heads and inputs that have no room yet.
+constexpr std::array<std::string_view, 2> kSupportedKinds = {"tokenize+forward", "embed"};
+
+struct OracleFixture {
+  std::string name;  ///< letters, digits and '_' only: part of a test's name
+  std::filesystem::path folder;
+  std::string model_type;
+  std::vector<Json> cases;  ///< of supported kinds
+
+  [[nodiscard]] std::map<std::string, HostTensor> expected() const {
+    std::map<std::string, HostTensor> tensors;
+    for (const auto& [key, stored] : read_safetensors(folder / "expected.safetensors")) {
+      tensors[key] = stored.tensor;
+    }
+    return tensors;
+  }
+};
+
+inline std::string test_name(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return text;
+}
+
+/// Folders below `root` that hold goldens of an architecture and of a kind that this build supports, sorted.
+inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& root, const std::string& prefix) {
+  std::vector<OracleFixture> fixtures;
+  if (!std::filesystem::is_directory(root)) {
+    return fixtures;
+  }
+  const std::vector<std::string> types = supported_model_types();
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    if (!std::filesystem::exists(entry.path() / "cases.json")) {
+      continue;
+    }
+    OracleFixture fixture = {.name = test_name(prefix + entry.path().filename().string()),
+                             .folder = entry.path(),
+                             .model_type = load_json(entry.path() / "config.json").at("model_type"),
+                             .cases = {}};
+    if (std::ranges::find(types, fixture.model_type) == types.end()) {
+      continue;
+    }
+    const Json all_cases = load_json(entry.path() / "cases.json");
+    for (const Json& test_case : all_cases.at("cases")) {
+      if (std::ranges::find(kSupportedKinds, test_case.at("kind").get<std::string>()) != kSupportedKinds.end()) {
+        fixture.cases.push_back(test_case);
+      }
+    }
+    if (!fixture.cases.empty()) {
+      fixtures.push_back(std::move(fixture));
+    }
+  }
+  std::ranges::sort(fixtures, {}, &OracleFixture::name);
+  return fixtures;
+}
+
+inline std::vector<OracleFixture> own_fixtures() {
+  return oracle_fixtures("tests/fixtures", "own_");
+}
+
+/// Our own, and those beside the repository where they exist.
+inline std::vector<OracleFixture> all_fixtures() {
+  std::vector<OracleFixture> fixtures = own_fixtures();
+  std::ranges::move(oracle_fixtures("../shared/fixtures", "shared_"), std::back_inserter(fixtures));
+  return fixtures;
+}
+
+/// The elements of one tensor of expected.safetensors.
+template <class Element>
+std::vector<Element> elements(const HostTensor& tensor) {
+  std::vector<Element> values(num_elements(tensor.shape));
+  if (size_bytes(tensor.dtype) != sizeof(Element)) {
+    throw std::runtime_error("expected.safetensors: unexpected type " + std::string(to_string(tensor.dtype)));
+  }
+  std::memcpy(values.data(), tensor.data, values.size() * sizeof(Element));
+  return values;
+}
+
+inline std::vector<std::string> texts_of(const Json& test_case) {
+  return test_case.at("texts").get<std::vector<std::string>>();
+}
+
+inline std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
+
+/// The devices that this build can run on.
+inline std::vector<Device> devices() {
+#ifdef MLXE_TEST_MLX
+  return {Device::kCpu, Device::kMlx};
+#else
+  return {Device::kCpu};
+#endif
+}
+inline std::string device_name(Device device) {
+  return device == Device::kCpu ? "cpu" : "mlx";
+}
+
+}  // namespace mlxe::testing
