@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Real, MiniLmCorpus, ::testing::ValuesIn(corpora_with_mo
                          [](const auto& corpus) { return corpus.param; });
 
 TEST_P(MiniLmCorpus, TheFirstLinesMatchSentenceTransformers) {
-  constexpr std::size_t kLines = 200;  // a second of work; bench/compare.py reads all of them
+  constexpr std::size_t kLines = 200;  // a few seconds of work; bench/compare.py reads all of them
   std::ifstream file(kCorpus / (GetParam() + ".txt"));
   std::vector<std::string> lines(kLines);
   for (std::string& line : lines) {
