@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <iostream>
 #include <iterator>
+#include <map>
+#include <ostream>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
@@ -67,6 +68,9 @@ struct CaseParameter {
   Json test_case;
   Device device;
 };
+void PrintTo(const CaseParameter& parameter, std::ostream* out) {
+  *out << parameter.fixture.folder.string() << ", " << parameter.test_case.at("name");
+}
 
 std::vector<CaseParameter> all_cases() {
   std::vector<CaseParameter> parameters;
@@ -223,6 +227,9 @@ struct DeviceParameter {
   OracleFixture fixture;
   Device device;
 };
+void PrintTo(const DeviceParameter& parameter, std::ostream* out) {
+  *out << parameter.fixture.folder.string() << " on " << device_name(parameter.device);
+}
 std::vector<DeviceParameter> all_devices() {
   std::vector<DeviceParameter> parameters;
   for (const OracleFixture& fixture : all_fixtures()) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,7 +18,14 @@
 #include "mlxe/engine.h"
 #include "weights/safetensors.h"
 
-namespace mlxe::testing {
+namespace mlxe {
+
+// gtest puts a parameter into the test's name; without this, as bytes.
+inline void PrintTo(Device device, std::ostream* out) {
+  *out << (device == Device::kCpu ? "cpu" : "mlx");
+}
+
+namespace testing {
 
 /// The kinds of cases that Engine can answer. Others belong to heads and inputs that have no room yet.
 constexpr std::array<std::string_view, 2> kSupportedKinds = {"tokenize+forward", "embed"};
@@ -36,6 +44,10 @@ struct OracleFixture {
     return tensors;
   }
 };
+
+inline void PrintTo(const OracleFixture& fixture, std::ostream* out) {
+  *out << fixture.name;
+}
 
 inline std::string test_name(std::string text) {
   std::ranges::replace_if(text, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
@@ -116,4 +128,5 @@ inline std::string device_name(Device device) {
   return device == Device::kCpu ? "cpu" : "mlx";
 }
 
-}  // namespace mlxe::testing
+}  // namespace testing
+}  // namespace mlxe
