@@ -164,17 +164,19 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   const std::size_t rows = static_cast<std::size_t>(x.rows());
   const std::ptrdiff_t ld_words = spread(packed.k_words);
   const Scratch words(arena_, prepared ? rows * static_cast<std::size_t>(ld_words) : 0, 1);
-  const Scratch row_scale(arena_, prepared ? rows : 0, 1);
+  const Scratch quantization(arena_, prepared ? rows : 0, 2);  // scales, then offsets
   if (prepared) {
     for_rows(x.rows(), [&](int begin, int end) {
       kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, weight.in_features,
-                           words.of(0) + begin * ld_words, ld_words, row_scale.of(0) + begin);
+                           words.of(0) + begin * ld_words, ld_words, quantization.of(0) + begin,
+                           quantization.of(1) + begin);
     });
     args.a = words.of(0);
     args.lda = ld_words;
-    args.row_scale = row_scale.of(0);
+    args.row_scale = quantization.of(0);
+    args.row_offset = quantization.of(1);
     args.column_scale = packed.column_scale.data();
-    args.start = packed.start.empty() ? nullptr : packed.start.data();
+    args.column_sum = packed.column_sum.data();
   }
   multiply(kernels, args, packed.num_panels);
   return result;
@@ -199,6 +201,7 @@ void CpuOps::multiply(const MatrixKernels& kernels, const GemmArgs& args, int nu
     part.c += begin * args.ldc;
     part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
     part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
+    part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
     part.rows = end - begin;
     part.panel_begin = num_panels * panel_piece / panel_pieces;
     part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;

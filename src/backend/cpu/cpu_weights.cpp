@@ -119,7 +119,7 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
   const bool scaled = kernels.values_per_word == 4;
   if (scaled) {
     packed->column_scale.resize(columns);
-    packed->start.resize(columns);
+    packed->column_sum.resize(columns);
   }
   std::vector<float> rows(width * k);  // one panel's rows, widened
   std::size_t filled = 0;
@@ -128,7 +128,7 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
     const std::size_t first = (column - filled) / width * width;
     kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features, packed->panels.data + first * k_words,
                        scaled ? packed->column_scale.data() + first : nullptr,
-                       scaled ? packed->start.data() + first : nullptr);
+                       scaled ? packed->column_sum.data() + first : nullptr);
     filled = 0;
   };
   for (const LinearPart& part : parts) {

@@ -26,10 +26,11 @@ struct GemmArgs {
   int panel_begin = 0;
   int panel_end = 0;
   Activation activation = Activation::kNone;
-  // int8 only:
+  // int8 only: a[r, p] = row_scale[r] q + row_offset[r], q in 0 .. 255; b[j, p] = column_scale[j] w, w in -127 .. 127.
   const float* row_scale = nullptr;     ///< [rows]
+  const float* row_offset = nullptr;    ///< [rows]
   const float* column_scale = nullptr;  ///< [num_panels * panel_width]
-  const std::int32_t* start = nullptr;  ///< [num_panels * panel_width]: takes back the offset of a's unsigned bytes
+  const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w
 };
 
 /// All query heads that share one key and value head, over one sequence.
@@ -68,12 +69,12 @@ struct MatrixKernels {
   int values_per_word;    ///< 1, 2, 4
   void (*gemm)(const GemmArgs&);
   /// Packs rows [0, count) of w (float32, [count, k], row stride k) into one panel of words, zero-padded.
-  /// int8: symmetric per row; scale and start get panel_width values each (else they may be null).
-  void (*pack_panel)(const float* w, int count, int k, void* panel, float* scale, std::int32_t* start);
+  /// int8: also writes panel_width values of GemmArgs::column_scale and column_sum (else they may be null).
+  void (*pack_panel)(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum);
   /// Converts rows of activations to words; null at fp32, where the activations are words already.
-  /// int8: row_scale gets one value per row (else it may be null).
+  /// int8: also writes GemmArgs::row_scale and row_offset (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* row_scale);
+                       float* row_scale, float* row_offset);
 };
 
 /// Everything that is not a matrix product, in float32.

@@ -22,7 +22,7 @@ struct Bf16Product {
     __m512i v;
   };
   static constexpr bool kScaled = false;
-  static Accumulator begin(const std::int32_t* /*start*/) { return V::zero(); }
+  static Accumulator zero() { return V::zero(); }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
   static Words broadcast(const std::int32_t* p) { return {_mm512_set1_epi32(*p)}; }
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) {
@@ -32,7 +32,7 @@ struct Bf16Product {
 };
 
 void prepare_rows(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                  float* /*row_scale*/) {
+                  float* /*row_scale*/, float* /*row_offset*/) {
   const int padded = (k + kValues - 1) / kValues * kValues;
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
@@ -53,7 +53,7 @@ void prepare_rows(const float* x, std::ptrdiff_t ldx, int rows, int k, void* wor
   }
 }
 
-void pack_panel(const float* w, int count, int k, void* panel, float* /*scale*/, std::int32_t* /*start*/) {
+void pack_panel(const float* w, int count, int k, void* panel, float* /*column_scale*/, float* /*column_sum*/) {
   const int k_words = (k + kValues - 1) / kValues;
   auto* out = static_cast<std::int32_t*>(panel);
   constexpr int kBlockWords = 8;  // 16 values of every row at a time: whole cache lines are read
@@ -63,7 +63,7 @@ void pack_panel(const float* w, int count, int k, void* panel, float* /*scale*/,
     for (int j = 0; j < kPanel; ++j) {
       std::int32_t row[kBlockWords] = {};
       if (j < count) {
-        prepare_rows(w + static_cast<std::ptrdiff_t>(j) * k + begin * kValues, 0, 1, values, row, 0, nullptr);
+        prepare_rows(w + static_cast<std::ptrdiff_t>(j) * k + begin * kValues, 0, 1, values, row, 0, nullptr, nullptr);
       }
       for (int p = 0; p < words; ++p) {
         out[static_cast<std::ptrdiff_t>(begin + p) * kPanel + j] = row[p];

@@ -15,7 +15,8 @@ constexpr int kVectors = 3;
 constexpr int kPanel = kVectors * V::kWidth;
 constexpr int kValues = 4;
 
-/// Activations are unsigned (q + 128) because the instruction wants one unsigned side; `start` takes 128 w back.
+/// The instruction wants one unsigned side: activations run from each row's smallest value to its largest, which also
+/// serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
 struct Int8Product {
   using Vector = V;
   struct Accumulator {
@@ -23,7 +24,7 @@ struct Int8Product {
   };
   using Words = Accumulator;
   static constexpr bool kScaled = true;
-  static Accumulator begin(const std::int32_t* start) { return {_mm512_loadu_si512(start)}; }
+  static Accumulator zero() { return {_mm512_setzero_si512()}; }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
   static Words broadcast(const std::int32_t* p) { return {_mm512_set1_epi32(*p)}; }
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) {
@@ -35,12 +36,7 @@ struct Int8Product {
   static V to_float(Accumulator sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
 };
 
-/// Scale of symmetric int8 values: the largest magnitude becomes 127. A row of zeros gets 1.
-float scale_of(float largest) {
-  return largest > 0.0F ? largest / 127.0F : 1.0F;
-}
-
-void pack_panel(const float* w, int count, int k, void* panel, float* scale, std::int32_t* start) {
+void pack_panel(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
   auto* out = static_cast<std::int8_t*>(panel);
   const int k_words = (k + kValues - 1) / kValues;
   for (int j = 0; j < kPanel; ++j) {
@@ -50,15 +46,16 @@ void pack_panel(const float* w, int count, int k, void* panel, float* scale, std
       const float magnitude = __builtin_fabsf(row[p]);
       largest = magnitude > largest ? magnitude : largest;
     }
-    scale[j] = scale_of(largest);
+    const float scale = largest > 0.0F ? largest / 127.0F : 1.0F;
     std::int32_t sum = 0;
     for (int p = 0; p < k_words * kValues; ++p) {
       const bool real = j < count && p < k;
-      const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale[j]) : 0.0F);
+      const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale) : 0.0F);
       out[(static_cast<std::ptrdiff_t>(p / kValues) * kPanel + j) * kValues + p % kValues] = q;
       sum += q;
     }
-    start[j] = -128 * sum;
+    column_scale[j] = scale;
+    column_sum[j] = static_cast<float>(sum);
   }
 }
 
@@ -69,31 +66,36 @@ V load_values(const float* row, int index, int k) {
 }
 
 void prepare_rows(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                  float* row_scale) {
+                  float* row_scale, float* row_offset) {
   const int padded = (k + kValues - 1) / kValues * kValues;
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
-    V largest[2] = {V::zero(), V::zero()};
-    int p = 0;
-    for (; p + 2 * V::kWidth <= k; p += 2 * V::kWidth) {
-      largest[0] = V::max(largest[0], {_mm512_abs_ps(_mm512_loadu_ps(row + p))});
-      largest[1] = V::max(largest[1], {_mm512_abs_ps(_mm512_loadu_ps(row + p + V::kWidth))});
+    V smallest = V::zero();  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
+    V largest = V::zero();
+    V poison = V::zero();  // becomes NaN if a value is NaN or infinite, which min and max would lose
+    for (int p = 0; p < k; p += V::kWidth) {
+      const V value = load_values(row, p, k);
+      smallest = V::min(smallest, value);
+      largest = V::max(largest, value);
+      poison = V::fma(value, V::zero(), poison);
     }
-    for (; p < k; p += V::kWidth) {
-      largest[0] = V::max(largest[0], {_mm512_abs_ps(load_values(row, p, k).v)});
-    }
-    row_scale[r] = scale_of(V::max(largest[0], largest[1]).largest());
-    const V inverse = V::set1(1.0F / row_scale[r]);
-    auto* out = reinterpret_cast<std::int8_t*>(static_cast<std::int32_t*>(words) + r * ld_words);
-    const auto quantize = [&](V value) {  // to 1 .. 255
-      const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32((value * inverse).v), _mm512_set1_epi32(128));
-      return _mm512_cvtepi32_epi8(q);
+    const float offset = -(V::zero() - smallest).largest();
+    const float range = largest.largest() - offset;
+    const float scale = range > 0.0F ? range / 255.0F : 1.0F;
+    row_scale[r] = scale + poison.sum();
+    row_offset[r] = offset;
+    const V inverse = V::set1(1.0F / scale);
+    const V shift = V::set1(-offset / scale);
+    auto* out = reinterpret_cast<std::uint8_t*>(static_cast<std::int32_t*>(words) + r * ld_words);
+    const auto quantize = [&](V value) {  // to 0 .. 255; the conversion saturates
+      return _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(V::max(V::fma(value, inverse, shift), V::zero()).v));
     };
-    for (p = 0; p + V::kWidth <= k; p += V::kWidth) {
+    int p = 0;
+    for (; p + V::kWidth <= k; p += V::kWidth) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out + p), quantize(V::load(row + p)));
     }
     if (p < padded) {
-      alignas(16) std::int8_t tail[V::kWidth];
+      alignas(16) std::uint8_t tail[V::kWidth];
       _mm_store_si128(reinterpret_cast<__m128i*>(tail), quantize(load_values(row, p, k)));
       for (int i = 0; p + i < padded; ++i) {
         out[p + i] = tail[i];

@@ -13,7 +13,7 @@ struct Fp32Product {
   using Accumulator = V;
   using Words = V;
   static constexpr bool kScaled = false;
-  static Accumulator begin(const std::int32_t* /*start*/) { return V::zero(); }
+  static Accumulator zero() { return V::zero(); }
   static Words load(const std::int32_t* p) { return V::load(reinterpret_cast<const float*>(p)); }
   static Words broadcast(const std::int32_t* p) { return V::set1(*reinterpret_cast<const float*>(p)); }
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) { return V::fma(a, b, sum); }
@@ -24,15 +24,14 @@ struct Fp32Product {
 /// One chain of multiply-adds per element, p ascending: the promise behind equal bits in any batch.
 template <class P, int kRows, int kVectors>
 inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, const std::int32_t* a,
-                                                         const std::int32_t* b, int column,
+                                                         const std::int32_t* b,
                                                          typename P::Accumulator (&sum)[kRows][kVectors]) {
   constexpr int kWidth = P::Vector::kWidth;
-#pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) {
-    const typename P::Accumulator begin = P::begin(args.start != nullptr ? args.start + column + j * kWidth : nullptr);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      sum[r][j] = begin;
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) {
+      sum[r][j] = P::zero();
     }
   }
   for (int p = 0; p < args.k_words; ++p) {
@@ -79,7 +78,7 @@ template <class P, int kRows, int kVectors>
 void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
-  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, column, sum);
+  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, sum);
   // Through memory: the epilogue's own registers would push the accumulators out one by one.
   alignas(64) float buffer[kRows][kVectors * V::kWidth];
 #pragma GCC unroll 16
@@ -98,7 +97,8 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column)
       }
       V x = V::load(&buffer[r][j * V::kWidth]);
       if constexpr (P::kScaled) {
-        x = x * (V::set1(args.row_scale[row + r]) * V::load(args.column_scale + first));
+        const V offset = V::set1(args.row_offset[row + r]) * V::load(args.column_sum + first);
+        x = V::fma(x, V::set1(args.row_scale[row + r]), offset) * V::load(args.column_scale + first);
       }
       finish_vector(x, args.activation, args.bias != nullptr ? args.bias + first : nullptr,
                     args.residual != nullptr ? args.residual + (row + r) * args.ldr + first : nullptr,
@@ -145,7 +145,7 @@ void gemm(const GemmArgs& args) {
 
 /// Float32 panels.
 template <int kPanel>
-void pack_panel_fp32(const float* w, int count, int k, void* panel, float* /*scale*/, std::int32_t* /*start*/) {
+void pack_panel_fp32(const float* w, int count, int k, void* panel, float* /*column_scale*/, float* /*column_sum*/) {
   float* out = static_cast<float*>(panel);
   constexpr int kBlock = 16;  // columns at a time: whole cache lines are read, and the writes stay in L1
   for (int begin = 0; begin < k; begin += kBlock) {
