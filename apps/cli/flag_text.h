@@ -56,7 +56,6 @@ inline CLI::Option* add_texts_argument(CLI::App& app, std::vector<std::string>& 
           },
           help)
       ->expected(kAnyNumber, kAnyNumber)
-      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("TEXT");
 }

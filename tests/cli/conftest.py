@@ -23,6 +23,12 @@ def model() -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_model() -> Path:
+    """A model of a few kilobytes, for many texts."""
+    return ROOT / "tests" / "fixtures" / "bert-mean"
+
+
+@pytest.fixture(scope="session")
 def run(binary):
     """Runs the program; str arguments, text in and out unless the input is bytes."""
 

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -69,10 +71,12 @@ def test_flat_form_reads_512_tokens(run, model):
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_lines_of_a_file(run, model, reference, tmp_path, ending, last, mark):
+def test_lines_of_a_file(run, model, tmp_path, ending, last, mark):
     texts = tmp_path / "texts.txt"
     texts.write_bytes(mark + ending.join(text.encode() for text in TEXTS) + (ending if last else b""))
-    assert (vectors_of(run("embed", "-m", model, "-i", texts, "--output", "json")) == reference).all()
+    # `similarity` repeats the texts that it read; vectors would not show a stray CR, which BERT's tokenizer drops.
+    result = run("similarity", "-m", model, "-i", texts, "--output", "json")
+    assert json.loads(result.stdout)["texts"] == TEXTS
 
 
 def test_standard_input(run, model, reference):
@@ -146,30 +150,36 @@ def test_output_replaces_its_own_input(run, model, out):
     assert len(json.loads(path.read_text())["embedding"]) == 384
 
 
-def test_windows_change_nothing(run, model, tmp_path, out):
+def test_windows_change_nothing(run, small_model, tmp_path, out):
     texts = [f"item {i}" for i in range(8200)]  # a window holds 8,192
     (tmp_path / "texts.txt").write_text("\n".join(texts))
-    for name in ("v.npy", "v.safetensors"):
-        assert run("embed", "-m", model, "-i", tmp_path / "texts.txt", "-o", out / name).returncode == 0
+    for name in ("v.npy", "v.safetensors", "v.jsonl"):
+        assert run("embed", "-m", small_model, "-i", tmp_path / "texts.txt", "-o", out / name).returncode == 0
     vectors = np.load(out / "v.npy")
-    assert vectors.shape == (8200, 384)
+    assert vectors.shape == (8200, 32)
     assert (load_file(out / "v.safetensors")["embeddings"] == vectors).all()
+    items = [json.loads(line) for line in (out / "v.jsonl").read_text().splitlines()]
+    assert [item["index"] for item in items] == list(range(8200))
     picks = [0, 8191, 8192, 8199]
-    alone = vectors_of(run("embed", "-m", model, "--output", "json", *(texts[i] for i in picks)))
+    alone = vectors_of(run("embed", "-m", small_model, "--output", "json", *(texts[i] for i in picks)))
     assert (vectors[picks] == alone).all()
-    facts = json.loads(run("embed", "-m", model, "-i", tmp_path / "texts.txt").stdout)
+    facts = json.loads(run("embed", "-m", small_model, "-i", tmp_path / "texts.txt").stdout)
     assert facts["fingerprint"] == fingerprint(vectors)
 
 
 def test_results_follow_a_pausing_producer(binary, model):
     with subprocess.Popen([binary, "embed", "-m", model, "-i", "-", "--output", "jsonl"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as process:
+                          stdout=subprocess.PIPE) as process:
         for index in range(3):
-            process.stdin.write(f"line {index}\n")
+            process.stdin.write(f"line {index}\n".encode())
             process.stdin.flush()
+            answered = select.select([process.stdout], [], [], 60)[0]
+            if not answered:
+                process.kill()
+            assert answered, "no result within a minute"
             assert json.loads(process.stdout.readline())["index"] == index
         process.stdin.close()
-        assert process.stdout.read() == ""
+        assert process.stdout.read() == b""
     assert process.returncode == 0
 
 
@@ -269,4 +279,17 @@ def test_signal_leaves_nothing_behind(binary, model, out, number, code):
         process.send_signal(number)
         assert "interrupted" in process.stderr.read()
     assert process.returncode == code
+    assert os.listdir(out) == []
+
+
+def test_signal_ends_a_long_window_early(binary, model, tmp_path, out):
+    (tmp_path / "texts.txt").write_text(("word " * 300 + "\n") * 8000)  # 2 million tokens: half a minute of two cores
+    command = [binary, "embed", "-m", model, "-i", tmp_path / "texts.txt", "-o", out / "v.npy", "-v"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert "loaded" in process.stderr.readline()
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+    assert time.monotonic() - start < 20  # tokenising the window takes two seconds of it
     assert os.listdir(out) == []

@@ -30,6 +30,11 @@ def test_json_equals_numpy(run, model, cosines):
     assert cosines[0, 1] > 0.5 > cosines[0, 2]
 
 
+def test_json_escapes_texts(run, model):
+    texts = ['a "quoted" \\ text', "two\nlines\r\n\t\x01\x7f", "日本語 😀"]
+    assert json.loads(run("similarity", "-m", model, "--output", "json", *texts).stdout)["texts"] == texts
+
+
 def test_table_equals_numpy(run, model, cosines):
     lines = run("similarity", "-m", model, *TEXTS).stdout.splitlines()
     assert lines[0].split() == ["1", "2", "3"]
@@ -67,8 +72,9 @@ def test_svg_is_well_formed(run, model, cosines, out):
     assert f"{cosines[1, 2]:.2f}" in words
     cells = [r for r in root.iter(f"{name}rect") if r.get("width") == r.get("height") == "72"]
     assert len(cells) == 16
-    inks = {element.get("fill") for element in root.iter(f"{name}text")}
-    assert len(inks) == 2  # dark on light cells, light on dark ones
+    inks = {element.text: element.get("fill") for element in root.iter(f"{name}text") if element.get("text-anchor") == "middle"}
+    assert inks["1.00"] == "#181c24"  # dark on the yellow cell
+    assert inks[f"{cosines[1, 2]:.2f}"] == "#ffffff"  # light on the dark one
 
 
 def png_pixels(path):
