@@ -153,7 +153,7 @@ TEST_F(Resolve, SnapshotWithoutConfigIsCorrupt) {
 
 TEST_F(Resolve, ReferenceCannotLeaveTheCache) {
   add_to_cache(default_cache(), "models--org--name");
-  write(default_cache() / "models--org--name" / "refs" / "main", "../../../../work");
+  write(default_cache() / "models--org--name" / "refs" / "main", "../../../../../work");
   write("config.json", "{}");
   EXPECT_EQ(error_of("org/name").code(), ErrorCode::kModelNotFound);
 }
