@@ -6,6 +6,19 @@
 
 namespace mlxe {
 
+std::size_t window_size(std::span<const std::string_view> texts, std::size_t max_texts, std::size_t max_bytes) {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < texts.size() && count < max_texts) {
+    bytes += texts[count].size();
+    if (count > 0 && bytes > max_bytes) {
+      break;
+    }
+    ++count;
+  }
+  return count;
+}
+
 std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths, std::size_t batch_tokens,
                                                std::size_t workers) {
   std::vector<std::size_t> order(lengths.size());

@@ -3,12 +3,17 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "tensor/packed_batch.h"
 #include "tokenizer/tokenizer.h"
 
 namespace mlxe {
+
+/// How many of the texts, from the first on, make one window: at most `max_texts` and `max_bytes`, but at least one.
+[[nodiscard]] std::size_t window_size(std::span<const std::string_view> texts, std::size_t max_texts,
+                                      std::size_t max_bytes);
 
 /// Groups texts, longest first, into micro-batches of at most `batch_tokens` tokens; a longer text is alone in its own.
 /// With less work than `workers` full micro-batches they are made smaller, so that there is one for each worker.

@@ -20,20 +20,6 @@ namespace {
 constexpr std::size_t kWindowTexts = 16384;
 constexpr std::size_t kWindowBytes = 16U << 20U;
 
-// At least one text, then as many as fit.
-std::size_t window_size(std::span<const std::string_view> texts) {
-  std::size_t bytes = 0;
-  std::size_t count = 0;
-  while (count < texts.size() && count < kWindowTexts) {
-    bytes += texts[count].size();
-    if (count > 0 && bytes > kWindowBytes) {
-      break;
-    }
-    ++count;
-  }
-  return count;
-}
-
 void check_utf8(std::span<const std::string_view> texts) {
   for (std::size_t index = 0; index < texts.size(); ++index) {
     if (!is_valid_utf8(texts[index])) {
@@ -164,7 +150,7 @@ template <typename Consume>
 void TextEncoder::for_each_batch(std::span<const std::string_view> texts, const Plan& plan,
                                  const Consume& consume) const {
   for (std::size_t first = 0; first < texts.size();) {
-    const std::size_t count = window_size(texts.subspan(first));
+    const std::size_t count = window_size(texts.subspan(first), kWindowTexts, kWindowBytes);
     const Window window = tokenize(texts, first, count, plan);
     check_window(window, plan);
 

@@ -17,6 +17,15 @@ Groups schedule(std::vector<std::size_t> lengths, std::size_t batch_tokens, std:
   return mlxe::schedule(lengths, batch_tokens, workers);
 }
 
+TEST(WindowSize, IsBoundedByTextsAndBytesButNeverZero) {
+  const std::vector<std::string_view> texts = {"1234", "12", "1", ""};
+  EXPECT_EQ(window_size(texts, 10, 100), 4U);
+  EXPECT_EQ(window_size(texts, 3, 100), 3U);
+  EXPECT_EQ(window_size(texts, 10, 6), 2U);
+  EXPECT_EQ(window_size(texts, 10, 1), 1U);
+  EXPECT_EQ(window_size({}, 10, 100), 0U);
+}
+
 TEST(Schedule, PutsTheLongestFirstAndFillsUpToTheBudget) {
   EXPECT_THAT(schedule({3, 5, 4, 1}, 9), ElementsAre(ElementsAre(1, 2), ElementsAre(0, 3)));
 }

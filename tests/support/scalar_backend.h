@@ -221,7 +221,12 @@ class ScalarOps final : public Ops {
     return out;
   }
 
-  void read(const Tensor& x, std::span<float> out) override { std::ranges::copy(values_of(x), out.begin()); }
+  void read(const Tensor& x, std::span<float> out) override {
+    if (out.size() != values_of(x).size()) {
+      throw Error(ErrorCode::kInvalidInput, "read: the place for the values has another size");
+    }
+    std::ranges::copy(values_of(x), out.begin());
+  }
 
  private:
   static float pool_column(const Tensor& x, int column, int begin, int first, int end, PoolingMode mode) {
