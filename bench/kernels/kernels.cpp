@@ -57,9 +57,10 @@ std::size_t area(int rows, int columns) {
 struct Product {
   AlignedFloats words;
   AlignedFloats row_scale;
+  AlignedFloats row_offset;
   AlignedFloats panels;
   AlignedFloats column_scale;
-  std::vector<std::int32_t> start;
+  AlignedFloats column_sum;
   AlignedFloats bias;
   AlignedFloats c;
   cpu::GemmArgs args;
@@ -67,16 +68,18 @@ struct Product {
   Product(const cpu::MatrixKernels& kernels, const Layer& layer, int rows)
       : words(area(rows, cpu::num_words(kernels, layer.k))),
         row_scale(area(1, rows)),
+        row_offset(area(1, rows)),
         panels(area(padded_n(kernels, layer), cpu::num_words(kernels, layer.k))),
         column_scale(area(1, padded_n(kernels, layer))),
-        start(area(1, padded_n(kernels, layer))),
+        column_sum(area(1, padded_n(kernels, layer))),
         bias(random_floats(area(1, padded_n(kernels, layer)), 1.0F)),
         c(area(rows, layer.n)) {
     const AlignedFloats weight = random_floats(area(layer.n, layer.k), 0.05F);
     const int num_k_words = cpu::num_words(kernels, layer.k);
     for (int first = 0; first < layer.n; first += kernels.panel_width) {
       kernels.pack_panel(weight.data() + area(first, layer.k), std::min(kernels.panel_width, layer.n - first), layer.k,
-                         panels.data() + area(first, num_k_words), column_scale.data() + first, start.data() + first);
+                         panels.data() + area(first, num_k_words), column_scale.data() + first,
+                         column_sum.data() + first);
     }
     args.lda = num_k_words;
     args.b = panels.data();
@@ -90,7 +93,8 @@ struct Product {
     args.activation = layer.activation;
     args.row_scale = row_scale.data();
     args.column_scale = column_scale.data();
-    args.start = start.data();
+    args.row_offset = row_offset.data();
+    args.column_sum = column_sum.data();
   }
 
   static int padded_n(const cpu::MatrixKernels& kernels, const Layer& layer) {
@@ -106,7 +110,7 @@ void gemm(benchmark::State& state, const cpu::MatrixKernels& kernels, const Laye
   for (auto _ : state) {
     if (kernels.prepare_rows != nullptr) {
       kernels.prepare_rows(x.data(), layer.k, rows, layer.k, product.words.data(), product.args.lda,
-                           product.row_scale.data());
+                           product.row_scale.data(), product.row_offset.data());
     }
     kernels.gemm(product.args);
     benchmark::ClobberMemory();
