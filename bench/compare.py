@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Runs this program beside other ones on the same texts, interleaved, and says how they relate.
+
+Every run is a process of its own, in turns (A B C A B C ...), so that a machine that gets slower or busier meets all
+of them. A turn in which other programs took a noticeable part of the processors is repeated. The peers are scripts
+peer_NAME.py of a folder that print one JSON line; each needs a Python of its own (VENVS/NAME/bin/python). A peer
+without its script, its Python or its exported model is left out, and the output says so.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import cold_start
+import harness
+
+ROOT = harness.ROOT
+DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
+OURS = "mlx_embeddings"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of the table."""
+
+    label: str
+    peer: str  # "" is this program
+    precision: str
+    flags: tuple = ()
+    batch: dict = field(default_factory=dict)  # corpus -> the batch size that was fastest for it
+    exported: str = ""  # what the peer needs in the model folder
+    latency_only: bool = False  # a few texts only: its throughput is another row's business
+
+
+def contenders(precision: str, threads: int) -> list:
+    """This program and its peers at one precision, the batch sizes being the best of 4 to 64 on each corpus."""
+    openvino = "ov/int8.xml" if precision == "int8" else "ov/fp32.xml"
+    onnx = "onnx/fused_int8.onnx" if precision == "int8" else "onnx/fused.onnx"
+    streams = ("--streams", str(threads))
+    found = [
+        Contender(f"{OURS} {precision}", "", precision),
+        Contender(
+            f"OpenVINO {precision}, {threads} streams", "openvino", precision, streams,
+            {"sentences": 16, "passages": 4}, openvino,
+        ),
+        Contender(f"OpenVINO {precision}, 1 stream", "openvino", precision, (), {}, openvino, latency_only=True),
+        Contender(f"sentence-transformers {precision}", "torch", precision, (), {"sentences": 32, "passages": 16}),
+    ]
+    if precision != "bf16":  # ONNX Runtime has no bf16 on the CPU
+        found.insert(
+            3,
+            Contender(
+                f"ONNX Runtime {precision}", "onnxruntime", precision, (), {"sentences": 16, "passages": 8}, onnx
+            ),
+        )
+    return found
+
+
+@dataclass
+class Place:
+    """Where everything is."""
+
+    peers: Path
+    model: Path
+    venvs: Path
+    pythons: dict
+
+    def python_of(self, peer: str) -> Path:
+        return Path(self.pythons.get(peer) or self.venvs / peer / "bin" / "python")
+
+    def missing(self, contender: Contender) -> str:
+        """Why a contender cannot take part; empty if it can."""
+        if not contender.peer:
+            return "" if harness.program().exists() else "the program is not built"
+        script = self.peers / f"peer_{contender.peer}.py"
+        if not script.exists():
+            return f"no {script.name} in the folder of peers"
+        if not self.python_of(contender.peer).exists():
+            return f"no Python for it; --venvs or --python {contender.peer}=PATH names one"
+        if contender.exported and not (self.model / contender.exported).exists():
+            return f"the model folder has no {contender.exported}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Work:
+    threads: int
+    max_length: int
+    query_runs: int
+    warmup: int
+    wait_s: float  # for a quiet machine, before each run
+
+
+def command_of(contender: Contender, place: Place, corpus: Path, work: Work, vectors: Path) -> list:
+    """One run over the corpus, then the query again and again. The vectors of ours are saved, peers check their own."""
+    if not contender.peer:
+        return [
+            harness.program(), "bench", "encode", "-m", place.model, "-i", corpus, "--precision", contender.precision,
+            "--threads", work.threads, "--max-length", work.max_length, "--runs", 1, "--warmup", work.warmup,
+            "--query-runs", work.query_runs, "--save", vectors, "--json", "--quiet",
+        ]  # fmt: skip
+    limit = 100 if contender.latency_only else 0  # 0: all
+    return [
+        place.python_of(contender.peer), place.peers / f"peer_{contender.peer}.py", place.model, corpus,
+        "--dtype", contender.precision, "--threads", work.threads, "--max-len", work.max_length,
+        "--batch", contender.batch.get(corpus.stem, 32), "--runs", 1, "--warmup", work.warmup,
+        "--latency", work.query_runs, "--limit", limit, *contender.flags,
+    ]  # fmt: skip
+
+
+def accuracy(vectors: np.ndarray, reference: np.ndarray) -> dict:
+    """The smallest cosine and the largest difference of any number between vectors and reference, row by row."""
+    if vectors.shape != reference.shape:
+        raise ValueError(f"the vectors have shape {vectors.shape}, the reference {reference.shape}")
+    ours, theirs = vectors.astype(np.float64), reference.astype(np.float64)
+    cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    return {"min_cos": float(cosines.min()), "max_abs_err": float(np.abs(ours - theirs).max())}
+
+
+def one_run(contender: Contender, place: Place, corpus: Path, work: Work, folder: Path) -> dict:
+    vectors = folder / "vectors.npy"
+    environment = harness.clean_environment() | {"PEER_NOLOCK": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    harness.wait_until_quiet(work.wait_s)
+    done = harness.run(command_of(contender, place, corpus, work, vectors), environment, folder)
+    result = harness.last_object(done.output)
+    # A peer knows what others took during its measured run alone; ours is the whole process.
+    result["others"] = max(result["others_cpu"]) if result.get("others_cpu") else done.others
+    if not contender.peer:
+        reference = corpus.with_name(f"{corpus.stem}.{place.model.name}.torch_fp32.npy")
+        if reference.exists():
+            result |= accuracy(np.load(vectors), np.load(reference)[: len(np.load(vectors))])
+    return result
+
+
+def keep_quiet_turns(turns: list, wanted: int) -> list:
+    """The `wanted` turns in which the busiest moment of any contender was calmest, in their order."""
+    calmest = sorted(range(len(turns)), key=lambda i: max(result["others"] for result in turns[i].values()))
+    return [turns[i] for i in sorted(calmest[:wanted])]
+
+
+def disturbed(turn: dict) -> bool:
+    return any(result["others"] > DISTURBED for result in turn.values())
+
+
+NUMBERS = ("texts_per_s", "tokens_per_s", "p50_ms", "p99_ms", "rss_mb", "load_s", "min_cos", "max_abs_err")
+
+
+def medians(turns: list) -> dict:
+    """label -> number -> its median over the turns; the accuracy is the worst one instead."""
+    table = {}
+    for label in turns[0]:
+        results = [turn[label] for turn in turns]
+        row = {}
+        for number in NUMBERS:
+            values = [result[number] for result in results if result.get(number) is not None]
+            if values:
+                worst = {"min_cos": min, "max_abs_err": max}.get(number, harness.median)
+                row[number] = worst(values)
+        table[label] = row
+    return table
+
+
+def cell(text: str | None) -> str:
+    return text if text is not None else "-"
+
+
+def number(row: dict, key: str, style: str) -> str:
+    return cell(format(row[key], style) if key in row else None)
+
+
+def ratio(row: dict, base: dict, key: str) -> str:
+    return cell(f"{row[key] / base[key]:.2f}" if row.get(key) and base.get(key) else None)
+
+
+def markdown(header: list, rows: list) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def table_of_numbers(table: dict, latency_only: set) -> str:
+    """For the terminal: what was measured, in units."""
+    rows = []
+    for label, row in table.items():
+        speed = {} if label in latency_only else row
+        rows.append([
+            label, number(speed, "texts_per_s", ".1f"), number(speed, "tokens_per_s", ".0f"),
+            number(row, "p50_ms", ".2f"), number(row, "p99_ms", ".2f"), number(row, "rss_mb", ".0f"), number(row, "load_s", ".2f"),
+            number(row, "min_cos", ".6f"), number(row, "max_abs_err", ".1e"),
+        ])  # fmt: skip
+    header = ["", "texts/s", "tokens/s", "p50 ms", "p99 ms", "peak MB", "load s", "min cos", "max diff"]
+    return markdown(header, rows)
+
+
+def table_of_ratios(table: dict, ours: str, latency_only: set) -> str:
+    """For a file: only what one run on one machine can say, every row divided by ours."""
+    base = table[ours]
+    rows = []
+    for label, row in table.items():
+        speed = {} if label in latency_only else row
+        rows.append([
+            label, ratio(speed, base, "texts_per_s"), ratio(row, base, "p50_ms"), ratio(row, base, "p99_ms"),
+            ratio(row, base, "rss_mb"), ratio(row, base, "load_s"), number(row, "min_cos", ".6f"),
+        ])  # fmt: skip
+    header = ["", "texts/s", "p50 of one query", "p99 of one query", "peak memory", "time to load", "min cosine"]
+    return markdown(header, rows)
+
+
+def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: int, log) -> list:
+    """Turns until enough quiet ones are there, at most twice as many as wanted."""
+    turns = []
+    with tempfile.TemporaryDirectory() as folder:
+        while sum(not disturbed(turn) for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
+            turn = {}
+            for contender in group:
+                result = one_run(contender, place, corpus, work, Path(folder))
+                turn[contender.label] = result
+                log(result | {"turn": len(turns) + 1, "contender": contender.label, "corpus": corpus.stem})
+                say(f"{corpus.stem}, turn {len(turns) + 1}: {contender.label}: {result['texts_per_s']:.1f} texts/s, "
+                    f"p50 {result['p50_ms']:.2f} ms (others took {result['others']:.0%})")  # fmt: skip
+            turns.append(turn)
+    kept = keep_quiet_turns(turns, turns_wanted)
+    loud = sum(disturbed(turn) for turn in kept)
+    if loud:
+        say(f"{corpus.stem}: in {loud} of the {len(kept)} turns that count, other programs took over {DISTURBED:.0%}")
+    return kept
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def page(sections: list, facts: dict) -> str:
+    """docs/performance.md."""
+    lines = [
+        "# Performance",
+        "",
+        "Written by `bench/compare.py --write`; `docs/benchmarking.md` says how it measures. Every number is a ratio",
+        f"to `{OURS}` in the same run: 0.80 under texts/s is a program that embeds 0.80 texts while ours embeds one,",
+        "1.50 under p50 one that takes 1.50 times as long for a query. Other machines give other ratios; gaps under",
+        "10 % are ties.",
+        "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
+        "",
+        *(f"- {name}: {value}" for name, value in facts.items()),
+        "",
+    ]
+    for title, table in sections:
+        lines += [f"## {title}", "", table]
+    return "\n".join(lines)
+
+
+def pairs(texts: list) -> dict:
+    """["openvino=/x/python"] -> {"openvino": "/x/python"}"""
+    found = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not path:
+            raise SystemExit(f"--python takes NAME=PATH, not {text!r}")
+        found[name] = path
+    return found
+
+
+def parse_arguments() -> argparse.Namespace:
+    shared = ROOT.parent / "shared" / "bench"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, default=shared / "peers", help="folder of the peer_NAME.py")
+    parser.add_argument("--venvs", type=Path, default=ROOT / ".venvs", help="folder of one environment for each peer")
+    parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", help="a peer's own interpreter")
+    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder of model folders")
+    parser.add_argument("--model", default="all-MiniLM-L6-v2", help="one of them")
+    parser.add_argument("--corpus", type=Path, default=shared / "corpus", help="folder of the text files")
+    parser.add_argument("--texts", nargs="+", default=["sentences", "passages"], help="text files, without .txt")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "bf16", "int8"])
+    parser.add_argument("--only", nargs="+", default=[], metavar="PEER", help="openvino, onnxruntime, torch")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--max-length", type=int, default=512)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--query-runs", type=int, default=200)
+    parser.add_argument("--warmup", type=int, default=300, help="texts before the measured run")
+    parser.add_argument("--wait", type=float, default=25, help="seconds to wait for a quiet machine before each run")
+    parser.add_argument("--limit", type=int, default=0, help="only the first N texts (0: all)")
+    parser.add_argument("--log", type=Path, help="append every run as a JSON line")
+    parser.add_argument("--write", nargs="?", type=Path, const=ROOT / "docs" / "performance.md", metavar="FILE",
+                        help="write the ratios to FILE [docs/performance.md]")  # fmt: skip
+    return parser.parse_args()
+
+
+def first_texts(corpus: Path, limit: int, folder: Path) -> Path:
+    """The corpus, or a copy of its first lines beside the same rows of its reference vectors' file."""
+    if limit == 0:
+        return corpus
+    short = folder / corpus.name
+    short.write_text("".join(corpus.read_text(encoding="utf-8").splitlines(keepends=True)[:limit]), encoding="utf-8")
+    for reference in corpus.parent.glob(f"{corpus.stem}.*.npy"):
+        np.save(folder / reference.name, np.load(reference)[:limit])
+    return short
+
+
+def main() -> int:
+    given = parse_arguments()
+    place = Place(given.peers, given.models / given.model, given.venvs, pairs(given.python))
+    work = Work(given.threads, given.max_length, given.query_runs, given.warmup, given.wait)
+
+    def log(record: dict) -> None:
+        if given.log:
+            with open(given.log, "a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+
+    sections, instruction_set, version = [], "", ""
+    for precision in given.precision:
+        group = []
+        for contender in contenders(precision, given.threads):
+            why = place.missing(contender)
+            if why:
+                say(f"left out: {contender.label}: {why}")
+            elif not contender.peer or not given.only or contender.peer in given.only:
+                group.append(contender)
+        if not group or group[0].peer:
+            return 1
+        latency_only = {contender.label for contender in group if contender.latency_only}
+        for name in given.texts:
+            with tempfile.TemporaryDirectory() as folder:
+                corpus = first_texts(given.corpus / f"{name}.txt", given.limit, Path(folder))
+                turns = compare(group, place, corpus, work, given.turns, log)
+            instruction_set = turns[0][group[0].label]["instruction_set"]
+            version = turns[0][group[0].label]["version"]
+            table = medians(turns)
+            title = f"{given.model}, {name}, {precision}"
+            print(f"\n## {title}\n\n{table_of_numbers(table, latency_only)}", flush=True)
+            ratios = table_of_ratios(table, group[0].label, latency_only)
+            print(ratios, flush=True)
+            sections.append((title, ratios))
+    start = cold_start.measure(harness.program(), place.model, given.precision[0], given.threads, 10)
+    print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
+    if given.write:
+        facts = {
+            "date": datetime.date.today().isoformat(),
+            "version": version,
+            "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {instruction_set}",
+            "threads": given.threads,
+            "turns": f"{given.turns}, medians",
+        }
+        given.write.write_text(page(sections, facts), encoding="utf-8")
+        say(f"wrote {given.write.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""bench/compare.py: what it runs, how it counts, what it writes. The peers here are scripts of a few lines."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compare
+import harness
+
+PEER = """
+import json, sys
+print("a library says hello")
+print(json.dumps(dict(texts_per_s=50.0, tokens_per_s=500, p50_ms=2.0, p99_ms=4.0, rss_mb=300, load_s=0.5,
+                      others_cpu=[0.01], min_cos=0.999, max_abs_err=1e-6, arguments=sys.argv[1:])))
+"""
+
+
+@pytest.fixture
+def place(tmp_path, model):
+    """A folder with two peers, each with a Python; the model has no exports for one of them."""
+    peers = tmp_path / "peers"
+    peers.mkdir()
+    for name in ("torch", "openvino"):
+        (peers / f"peer_{name}.py").write_text(PEER)
+    return compare.Place(peers, model, tmp_path / "venvs", {"torch": sys.executable, "openvino": sys.executable})
+
+
+WORK = compare.Work(threads=2, max_length=512, query_runs=7, warmup=5, wait_s=0)
+
+
+def contender(label, **more):
+    return compare.Contender(label, "torch", "fp32", **more)
+
+
+def test_missing_says_what_a_peer_lacks(place):
+    why = {peer.label: place.missing(peer) for peer in compare.contenders("fp32", 2)}
+    assert why["sentence-transformers fp32"] == ""
+    assert "ov/fp32.xml" in why["OpenVINO fp32, 2 streams"]
+    assert "peer_onnxruntime.py" in why["ONNX Runtime fp32"]
+    place.pythons.clear()
+    assert "--python torch=PATH" in place.missing(contender("x"))
+
+
+def test_peer_command_has_the_best_batch_of_the_corpus(place):
+    peer = contender("x", batch={"sentences": 16}, flags=("--streams", "2"))
+    for corpus, batch in (("sentences", 16), ("other", 32)):
+        command = [str(part) for part in compare.command_of(peer, place, Path(corpus + ".txt"), WORK, Path("v.npy"))]
+        flags = dict(zip(command[4::2], command[5::2]))
+        assert flags["--batch"] == str(batch) and flags["--streams"] == "2" and flags["--limit"] == "0"
+        assert flags["--threads"] == "2" and flags["--latency"] == "7" and flags["--max-len"] == "512"
+
+
+def test_latency_rows_run_few_texts(place):
+    command = compare.command_of(contender("x", latency_only=True), place, Path("c.txt"), WORK, Path("v.npy"))
+    assert command[command.index("--limit") + 1] == 100
+
+
+def test_bf16_leaves_out_the_peer_that_has_none():
+    assert not any("ONNX" in peer.label for peer in compare.contenders("bf16", 2))
+    assert any("ONNX" in peer.label for peer in compare.contenders("int8", 2))
+
+
+def test_accuracy_is_that_of_the_worst_row():
+    reference = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    vectors = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)
+    found = compare.accuracy(vectors, reference)
+    assert found["min_cos"] == pytest.approx(0.8) and found["max_abs_err"] == pytest.approx(0.6)
+
+
+def test_accuracy_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"\(1, 2\).*\(2, 2\)"):
+        compare.accuracy(np.zeros((1, 2)), np.zeros((2, 2)))
+
+
+def test_disturbed_turns_are_dropped_whole():
+    turns = [{"a": {"others": x}, "b": {"others": y}} for x, y in ((0, 0.5), (0.01, 0.02), (0.03, 0), (0.2, 0.1))]
+    assert [compare.disturbed(turn) for turn in turns] == [True, False, False, True]
+    assert compare.keep_quiet_turns(turns, 2) == turns[1:3]
+    assert compare.keep_quiet_turns(turns, 3) == turns[1:4]
+
+
+def test_medians_of_speed_and_worst_accuracy():
+    turns = [{"a": {"texts_per_s": speed, "min_cos": cos, "max_abs_err": 1 - cos}} for speed, cos in
+             ((3, 0.9), (1, 0.5), (2, 1.0))]  # fmt: skip
+    assert compare.medians(turns) == {"a": {"texts_per_s": 2, "min_cos": 0.5, "max_abs_err": 0.5}}
+
+
+def test_ratios_are_to_ours():
+    table = {
+        "ours": {"texts_per_s": 100.0, "p50_ms": 2.0, "rss_mb": 100},
+        "peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250, "min_cos": 0.97},
+        "quick": {"texts_per_s": 1.0, "p50_ms": 1.0},
+    }
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in
+            compare.table_of_ratios(table, "ours", {"quick"}).splitlines()]  # fmt: skip
+    assert rows[2] == ["ours", "1.00", "1.00", "-", "1.00", "-", "-"]
+    assert rows[3] == ["peer", "0.80", "1.50", "-", "2.50", "-", "0.970000"]
+    assert rows[4] == ["quick", "-", "0.50", "-", "-", "-", "-"]
+
+
+def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
+    calls = []
+    others = iter([0.5, 0, 0, 0, 0, 0])
+
+    def one_run(peer, *_):
+        calls.append(peer.label)
+        return {"texts_per_s": 1.0, "p50_ms": 1.0, "others": next(others)}
+
+    monkeypatch.setattr(compare, "one_run", one_run)
+    logged = []
+    turns = compare.compare([contender("a"), contender("b")], place, Path("c.txt"), WORK, 2, logged.append)
+    assert calls == ["a", "b"] * 3
+    assert len(turns) == 2 and not any(compare.disturbed(turn) for turn in turns)
+    assert [record["turn"] for record in logged] == [1, 1, 2, 2, 3, 3]
+
+
+def test_turns_end_on_a_machine_that_is_never_quiet(place, monkeypatch):
+    monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "p50_ms": 1.0, "others": 0.9})
+    logged = []
+    turns = compare.compare([contender("a")], place, Path("c.txt"), WORK, 3, logged.append)
+    assert len(logged) == 6 and len(turns) == 3
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory, model, programs):
+    """The script as a user starts it, on 20 texts, with one peer."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "peer_torch.py").write_text(PEER)
+    (folder / "few.txt").write_text("".join(f"text number {i}\n" for i in range(30)), encoding="utf-8")
+    reference = np.random.default_rng(1).standard_normal((30, 384)).astype(np.float32)
+    np.save(folder / "few.all-MiniLM-L6-v2.torch_fp32.npy", reference)
+    (folder / "all-MiniLM-L6-v2").symlink_to(model)
+    page = folder / "performance.md"
+    command = [
+        sys.executable, compare.__file__, "--peers", folder, "--python", f"torch={sys.executable}", "--models", folder,
+        "--corpus", folder, "--texts", "few", "--limit", 20, "--turns", 1, "--query-runs", 5, "--wait", 0, "--write", page,
+        "--log", folder / "log.jsonl",
+    ]  # fmt: skip
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_whole_run_prints_and_writes_both_rows(whole_run):
+    folder, done = whole_run
+    page = (folder / "performance.md").read_text(encoding="utf-8")
+    for text in (done.stdout, page):
+        assert "| mlx_embeddings fp32 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |" in text
+        assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){5}\| 0.999000 \|", text)
+    assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
+    assert "process start to first vector: 0." in done.stdout
+
+
+def test_whole_run_compares_our_vectors_with_the_reference(whole_run):
+    """The reference here is random: a cosine near 1 would mean that nobody looked."""
+    records = [json.loads(line) for line in (whole_run[0] / "log.jsonl").read_text().splitlines()]
+    ours = next(record for record in records if record["contender"] == "mlx_embeddings fp32")
+    assert ours["texts"] == 20 and -1 < ours["min_cos"] < 0.5 and ours["max_abs_err"] > 0.1
+
+
+def test_page_has_facts_and_no_places(whole_run):
+    folder, _ = whole_run
+    page = (folder / "performance.md").read_text(encoding="utf-8")
+    assert f"- processor: {harness.cpu_name()}, " in page and re.search(r"- date: \d{4}-\d\d-\d\d", page)
+    assert str(folder) not in page and "/home" not in page and "/tmp" not in page
+
+
+def test_python_without_a_name_is_refused():
+    with pytest.raises(SystemExit, match="NAME=PATH"):
+        compare.pairs(["openvino"])

@@ -1,0 +1,43 @@
+"""bench_kernels: JSON lines with the share of a measured peak."""
+
+import json
+import subprocess
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def lines(programs):
+    flags = ["--benchmark_filter=minilm_out/256|attention/fp32/minilm/128|256x384", "--benchmark_min_time=0.02"]
+    done = subprocess.run([str(programs / "bench_kernels"), *flags], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_first_line_has_the_machine_and_its_peaks(lines):
+    machine = lines[0]
+    assert machine["bench"] == "machine" and machine["cpu"] and machine["instruction_set"]
+    assert machine["peak_gops"]["fp32"] > 1  # a multiply-add each cycle at 1 GHz would be 2
+
+
+def test_kernels_come_with_their_share(lines):
+    kernels = {line["name"]: line for line in lines[1:]}
+    assert {"gemm/fp32/minilm_out/256", "attention/fp32/minilm/128", "layer_norm/256x384"} <= kernels.keys()
+    for name, kernel in kernels.items():
+        share = kernel.get("share_of_peak", kernel.get("share_of_copy"))
+        assert kernel["ns"] > 0, name
+        # Nothing runs faster than its peak; a tenth is for a clock that changes between the two.
+        assert 0 < share < 1.1, name
+
+
+def test_rate_fits_time_and_shape(lines):
+    product = next(line for line in lines[1:] if line["name"] == "gemm/fp32/minilm_out/256")
+    operations = 2 * 256 * 384 * 384
+    assert product["gops"] == pytest.approx(operations / product["ns"], rel=0.02)
+
+
+def test_unknown_instruction_set_is_an_error(programs):
+    done = subprocess.run(
+        [str(programs / "bench_kernels")], env={"MLXE_CPU_ISA": "abacus"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "abacus" in done.stderr
