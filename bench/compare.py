@@ -191,8 +191,9 @@ def table_of_numbers(table: dict, latency_only: set) -> str:
         speed = {} if label in latency_only else row
         rows.append([
             label, number(speed, "texts_per_s", ".1f"), number(speed, "tokens_per_s", ".0f"),
-            number(row, "p50_ms", ".2f"), number(row, "p99_ms", ".2f"), number(row, "rss_mb", ".0f"), number(row, "load_s", ".2f"),
-            number(row, "min_cos", ".6f"), number(row, "max_abs_err", ".1e"),
+            number(row, "p50_ms", ".2f"), number(row, "p99_ms", ".2f"),
+            number(row, "rss_mb", ".0f"), number(row, "load_s", ".2f"), number(row, "min_cos", ".6f"),
+            number(row, "max_abs_err", ".1e"),
         ])  # fmt: skip
     header = ["", "texts/s", "tokens/s", "p50 ms", "p99 ms", "peak MB", "load s", "min cos", "max diff"]
     return markdown(header, rows)

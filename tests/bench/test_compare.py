@@ -138,8 +138,8 @@ def whole_run(tmp_path_factory, model, programs):
     page = folder / "performance.md"
     command = [
         sys.executable, compare.__file__, "--peers", folder, "--python", f"torch={sys.executable}", "--models", folder,
-        "--corpus", folder, "--texts", "few", "--limit", 20, "--turns", 1, "--query-runs", 5, "--wait", 0, "--write", page,
-        "--log", folder / "log.jsonl",
+        "--corpus", folder, "--texts", "few", "--limit", 20, "--turns", 1, "--query-runs", 5, "--wait", 0,
+        "--write", page, "--log", folder / "log.jsonl",
     ]  # fmt: skip
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
