@@ -12,6 +12,8 @@
 
 namespace mlxe {
 
+class MappedFile;
+
 using Shape = std::vector<int>;
 
 /// "[30522, 384]"
@@ -52,6 +54,7 @@ struct HostTensor {
   Shape shape;
   const std::byte* data = nullptr;
   std::shared_ptr<const void> owner;  // the mapped file, shared by all weights that lie in it
+  const MappedFile* file = nullptr;   // that file, if it is one: pages of data that was copied can be released
 
   [[nodiscard]] bool has_data() const { return data != nullptr; }
 };

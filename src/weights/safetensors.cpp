@@ -267,6 +267,7 @@ std::map<std::string, StoredTensor> read_safetensors(const std::filesystem::path
       stored.tensor.dtype = *type.dtype;
       stored.tensor.data = data + ranges.back().begin;
       stored.tensor.owner = mapping;
+      stored.tensor.file = mapping.get();
     }
   }
   check_cover(std::move(ranges), data_bytes, complaint);

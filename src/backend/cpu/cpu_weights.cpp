@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "base/files.h"
 #include "base/half.h"
 #include "mlxe/error.h"
 
@@ -149,6 +150,12 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
   }
   if (filled > 0) {
     flush();
+  }
+  for (const LinearPart& part : parts) {
+    if (part.weight.file != nullptr) {
+      part.weight.file->release_pages(part.weight.data,
+                                      num_elements(part.weight.shape) * size_bytes(part.weight.dtype));
+    }
   }
   handle.storage = std::move(packed);
   return handle;
