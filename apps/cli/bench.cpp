@@ -102,7 +102,7 @@ Embeddings measure_rounds(const Engine& engine, const Session& session, const En
     embeddings = embed(engine, session, texts, bar);
     result.run_s.push_back(seconds_since(start));
     if (flags.json) {
-      write_stdout(fmt::format("{{\"run\": {}, \"seconds\": {:.4f}}}\n", run + 1, result.run_s.back()));
+      write_stdout(fmt::format("{{\"run\": {}, \"seconds\": {:.6f}}}\n", run + 1, result.run_s.back()));
       flush_stdout();
     }
   }
@@ -136,7 +136,7 @@ std::string json_of(const std::optional<double>& value) {
 std::string json_object(const Measurement& m, const EncodeFlags& flags, const Session& session, const ModelInfo& info) {
   std::string runs;
   for (const double seconds : m.run_s) {
-    runs += fmt::format("{}{:.4f}", runs.empty() ? "" : ", ", seconds);
+    runs += fmt::format("{}{:.6f}", runs.empty() ? "" : ", ", seconds);
   }
   const double seconds = median(m.run_s);
   std::string out = fmt::format("{{\"bench\": \"encode\", \"model_type\": {}, \"texts\": {}, \"tokens\": {}",

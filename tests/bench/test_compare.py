@@ -78,7 +78,7 @@ def test_accuracy_refuses_other_shapes():
 
 
 def test_disturbed_turns_are_dropped_whole():
-    turns = [{"a": {"others": x}, "b": {"others": y}} for x, y in ((0, 0.5), (0.01, 0.02), (0.03, 0), (0.2, 0.1))]
+    turns = [{"a": {"others": x}, "b": {"others": y}} for x, y in ((0, 0.5), (0.01, 0.03), (0.02, 0), (0.2, 0.1))]
     assert [compare.disturbed(turn) for turn in turns] == [True, False, False, True]
     assert compare.keep_quiet_turns(turns, 2) == turns[1:3]
     assert compare.keep_quiet_turns(turns, 3) == turns[1:4]
@@ -101,6 +101,12 @@ def test_ratios_are_to_ours():
     assert rows[2] == ["ours", "1.00", "1.00", "-", "1.00", "-", "-"]
     assert rows[3] == ["peer", "0.80", "1.50", "-", "2.50", "-", "0.970000"]
     assert rows[4] == ["quick", "-", "0.50", "-", "-", "-", "-"]
+
+
+def test_numbers_leave_out_the_speed_of_latency_rows():
+    table = {"peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250.0, "min_cos": 0.97}}
+    assert "| peer | 80.0 | - | 3.00 | - | 250 | - | 0.970000 | - |" in compare.table_of_numbers(table, set())
+    assert "| peer | - | - | 3.00 | - | 250 | - | 0.970000 | - |" in compare.table_of_numbers(table, {"peer"})
 
 
 def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
