@@ -119,11 +119,11 @@ void gemm(benchmark::State& state, const cpu::MatrixKernels& kernels, const Laye
 }
 
 /// All heads of one text of `length` tokens, out of one matrix of queries, keys and values as the models have it.
-void attention(benchmark::State& state, const cpu::VectorKernels& kernels, const Heads& heads, int length) {
+void attention(benchmark::State& state, const cpu::AttentionKernels& kernels, const Heads& heads, int length) {
   const int width = heads.num_heads * heads.head_dim;
   const AlignedFloats qkv = random_floats(area(length, 3 * width), 1.0F);
   AlignedFloats out(area(length, width));
-  AlignedFloats scratch(kernels.attention_scratch_floats(length, heads.head_dim, 1));
+  AlignedFloats scratch(kernels.scratch_floats(length, heads.head_dim, 1));
   for (auto _ : state) {
     for (int head = 0; head < heads.num_heads; ++head) {
       const float* q = qkv.data() + head * heads.head_dim;
@@ -211,8 +211,15 @@ void register_kernels(const cpu::KernelTable& table) {
   const cpu::VectorKernels& vector = *table.vector;
   for (const Heads& heads : kHeads) {
     for (const int length : {22, 128, 512}) {
-      add(fmt::format("attention/fp32/{}/{}", heads.name, length),
-          [&vector, heads, length](benchmark::State& state) { attention(state, vector, heads, length); });
+      for (const auto& [precision, kernels] :
+           {std::pair("fp32", table.attention_fp32), std::pair("bf16", table.attention_bf16)}) {
+        if (kernels != nullptr) {
+          add(fmt::format("attention/{}/{}/{}", precision, heads.name, length),
+              [kernels = kernels, heads, length](benchmark::State& state) {
+                attention(state, *kernels, heads, length);
+              });
+        }
+      }
     }
   }
   constexpr int kRows = 256;

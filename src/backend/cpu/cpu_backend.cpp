@@ -52,7 +52,12 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
 class CpuBackend final : public Backend {
  public:
   CpuBackend(CpuPrecision precision, int threads)
-      : kernels_(choose_kernels()), precision_(choose_precision(kernels_, precision)), pool_(threads) {}
+      : kernels_(choose_kernels()),
+        precision_(choose_precision(kernels_, precision)),
+        attention_(precision_.kernels != kernels_.fp32 && kernels_.attention_bf16 != nullptr
+                       ? *kernels_.attention_bf16
+                       : *kernels_.attention_fp32),
+        pool_(threads) {}
 
   BackendInfo info() const override {
     return {.device = "cpu",
@@ -71,7 +76,7 @@ class CpuBackend final : public Backend {
   }
   void run(std::size_t num_tasks, const std::function<void(Ops&, std::size_t)>& task) override {
     pool_.run(num_tasks, [&](Team& team, Worker& worker, std::size_t index) {
-      CpuOps ops(kernels_, team, worker.arena);
+      CpuOps ops(*kernels_.vector, attention_, team, worker.arena);
       task(ops, index);
     });
   }
@@ -79,6 +84,7 @@ class CpuBackend final : public Backend {
  private:
   const KernelTable& kernels_;
   const PrecisionChoice precision_;
+  const AttentionKernels& attention_;
   WeightMemory memory_;
   WorkerPool pool_;
 };

@@ -224,7 +224,7 @@ Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
     args.eps = eps;
     args.rows = end - begin;
     args.size = norm.size;
-    kernels_.vector->layer_norm(args);
+    vector_.layer_norm(args);
   });
   return result;
 }
@@ -254,7 +254,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     longest =
         std::max(longest, batch.offsets[static_cast<std::size_t>(r) + 1] - batch.offsets[static_cast<std::size_t>(r)]);
   }
-  const Scratch scratch(arena_, kernels_.vector->attention_scratch_floats(longest, spec.head_dim, group), team_.size());
+  const Scratch scratch(arena_, attention_.scratch_floats(longest, spec.head_dim, group), team_.size());
   team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
     const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
     const int kv_head = piece % spec.num_kv_heads;
@@ -275,7 +275,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     args.num_q_heads = group;
     args.scale = spec.scale;
     args.scratch = scratch.of(member);
-    kernels_.vector->attention(args);
+    attention_.attention(args);
   });
   return result;
 }

@@ -13,8 +13,9 @@ namespace mlxe::cpu {
 
 class CpuOps final : public Ops {
  public:
-  /// All three must outlive the object and every tensor it makes.
-  CpuOps(const KernelTable& kernels, Team& team, Arena& arena) : kernels_(kernels), team_(team), arena_(arena) {}
+  /// All must outlive the object and every tensor it makes.
+  CpuOps(const VectorKernels& vector, const AttentionKernels& attention, Team& team, Arena& arena)
+      : vector_(vector), attention_(attention), team_(team), arena_(arena) {}
 
   Tensor gather_sum(std::span<const Lookup> lookups) override;
   Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override;
@@ -36,7 +37,8 @@ class CpuOps final : public Ops {
   /// The product of all rows and panels, shared out over the team.
   void multiply(const MatrixKernels& kernels, const GemmArgs& args, int num_panels);
 
-  const KernelTable& kernels_;
+  const VectorKernels& vector_;
+  const AttentionKernels& attention_;
   Team& team_;
   Arena& arena_;
 };

@@ -21,21 +21,36 @@ std::vector<KernelTable> find_kernels() {
   // __builtin_cpu_supports also asks whether the operating system saves the wide registers.
   if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0) {
     const bool vnni = __builtin_cpu_supports("avx512vnni") != 0;
-    if (vnni && __builtin_cpu_supports("avx512bf16") != 0) {
-      found.push_back({"avx512_bf16", "AVX-512 with BF16 and VNNI dot products", &kAvx512Vector, &kAvx512Fp32,
-                       &kAvx512Bf16, &kAvx512Int8});
-    }
+    KernelTable table = {.name = "avx512",
+                         .description = "AVX-512: 16 floats",
+                         .vector = &kAvx512Vector,
+                         .fp32 = &kAvx512Fp32,
+                         .bf16 = nullptr,
+                         .int8 = nullptr,
+                         .attention_fp32 = &kAvx512AttentionFp32,
+                         .attention_bf16 = nullptr};
+    found.push_back(table);
     if (vnni) {
-      found.push_back(
-          {"avx512_vnni", "AVX-512 with VNNI dot products", &kAvx512Vector, &kAvx512Fp32, nullptr, &kAvx512Int8});
+      table.name = "avx512_vnni";
+      table.description = "AVX-512 with VNNI dot products";
+      table.int8 = &kAvx512Int8;
+      found.insert(found.begin(), table);
     }
-    found.push_back({"avx512", "AVX-512: 16 floats", &kAvx512Vector, &kAvx512Fp32, nullptr, nullptr});
+    if (vnni && __builtin_cpu_supports("avx512bf16") != 0) {
+      table.name = "avx512_bf16";
+      table.description = "AVX-512 with BF16 and VNNI dot products";
+      table.bf16 = &kAvx512Bf16;
+      table.attention_bf16 = &kAvx512AttentionBf16;
+      found.insert(found.begin(), table);
+    }
   }
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    found.push_back({"avx2", "AVX2 and FMA: 8 floats", &kAvx2Vector, &kAvx2Fp32, nullptr, nullptr});
+    found.push_back(
+        {"avx2", "AVX2 and FMA: 8 floats", &kAvx2Vector, &kAvx2Fp32, nullptr, nullptr, &kAvx2AttentionFp32, nullptr});
   }
 #endif
-  found.push_back({"portable", "any CPU: 4 floats", &kPortableVector, &kPortableFp32, nullptr, nullptr});
+  found.push_back({"portable", "any CPU: 4 floats", &kPortableVector, &kPortableFp32, nullptr, nullptr,
+                   &kPortableAttentionFp32, nullptr});
   return found;
 }
 

@@ -47,7 +47,7 @@ struct AttentionArgs {
   int head_dim = 0;
   int num_q_heads = 1;
   float scale = 1.0F;        ///< > 0
-  float* scratch = nullptr;  ///< attention_scratch_floats(length, head_dim, num_q_heads) floats, aligned to 64 bytes
+  float* scratch = nullptr;  ///< AttentionKernels::scratch_floats(...) floats, aligned to 64 bytes
 };
 
 struct LayerNormArgs {
@@ -77,10 +77,14 @@ struct MatrixKernels {
                        float* row_scale, float* row_offset);
 };
 
-/// Everything that is not a matrix product, in float32.
-struct VectorKernels {
+/// Attention with its two products at one precision; softmax and sums are float32.
+struct AttentionKernels {
   void (*attention)(const AttentionArgs&);
-  std::size_t (*attention_scratch_floats)(int length, int head_dim, int num_q_heads);
+  std::size_t (*scratch_floats)(int length, int head_dim, int num_q_heads);
+};
+
+/// What is float32 at every precision.
+struct VectorKernels {
   void (*layer_norm)(const LayerNormArgs&);
   void (*activate)(Activation activation, float* x, std::size_t count);  ///< in place
 };
@@ -93,6 +97,8 @@ struct KernelTable {
   const MatrixKernels* fp32;
   const MatrixKernels* bf16;  ///< null: this instruction set has none
   const MatrixKernels* int8;  ///< likewise
+  const AttentionKernels* attention_fp32;
+  const AttentionKernels* attention_bf16;  ///< for bf16 and int8; null: this instruction set has none
 };
 
 /// Words of one row of k values.
@@ -101,14 +107,18 @@ struct KernelTable {
 }
 
 extern const VectorKernels kPortableVector;
+extern const AttentionKernels kPortableAttentionFp32;
 extern const MatrixKernels kPortableFp32;
 #if defined(__x86_64__)
 extern const VectorKernels kAvx2Vector;
+extern const AttentionKernels kAvx2AttentionFp32;
 extern const MatrixKernels kAvx2Fp32;
 extern const VectorKernels kAvx512Vector;
+extern const AttentionKernels kAvx512AttentionFp32;
 extern const MatrixKernels kAvx512Fp32;
-extern const MatrixKernels kAvx512Int8;  ///< needs VNNI
-extern const MatrixKernels kAvx512Bf16;  ///< needs BF16
+extern const MatrixKernels kAvx512Int8;              ///< needs VNNI
+extern const MatrixKernels kAvx512Bf16;              ///< needs BF16
+extern const AttentionKernels kAvx512AttentionBf16;  ///< needs BF16
 #endif
 
 }  // namespace mlxe::cpu

@@ -13,7 +13,6 @@ using V = avx512::F32;
 constexpr int kRows = 8;
 constexpr int kVectors = 3;
 constexpr int kPanel = kVectors * V::kWidth;
-constexpr int kValues = 4;
 
 /// The instruction wants one unsigned side: activations run from each row's smallest value to its largest, which also
 /// serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
@@ -23,6 +22,7 @@ struct Int8Product {
     __m512i v;
   };
   using Words = Accumulator;
+  static constexpr int kValues = 4;  // per word
   static constexpr bool kScaled = true;
   static Accumulator zero() { return {_mm512_setzero_si512()}; }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
@@ -35,6 +35,8 @@ struct Int8Product {
   }
   static V to_float(Accumulator sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
 };
+
+constexpr int kValues = Int8Product::kValues;
 
 void pack_panel(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
   auto* out = static_cast<std::int8_t*>(panel);

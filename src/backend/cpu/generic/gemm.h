@@ -12,6 +12,7 @@ struct Fp32Product {
   using Vector = V;
   using Accumulator = V;
   using Words = V;
+  static constexpr int kValues = 1;  // per word
   static constexpr bool kScaled = false;
   static Accumulator zero() { return V::zero(); }
   static Words load(const std::int32_t* p) { return V::load(reinterpret_cast<const float*>(p)); }

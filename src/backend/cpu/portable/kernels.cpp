@@ -29,9 +29,12 @@ const MatrixKernels kPortableFp32 = {
     .prepare_rows = nullptr,
 };
 
+const AttentionKernels kPortableAttentionFp32 = {
+    .attention = generic::attention<generic::Fp32Product<V>, kAttentionRows, kAttentionVectors>,
+    .scratch_floats = generic::attention_scratch_floats<generic::Fp32Product<V>, kAttentionRows, kAttentionVectors>,
+};
+
 const VectorKernels kPortableVector = {
-    .attention = generic::attention<V, kAttentionRows, kAttentionVectors>,
-    .attention_scratch_floats = generic::attention_scratch_floats<V, kAttentionRows, kAttentionVectors>,
     .layer_norm = generic::layer_norm<V>,
     .activate = generic::activate_all<V>,
 };
