@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/files.h"
+
 namespace mlxe {
 
 std::string to_string(const Shape& shape) {
@@ -16,6 +18,12 @@ std::size_t num_elements(const Shape& shape) {
     count *= static_cast<std::size_t>(dimension);
   }
   return count;
+}
+
+void release_pages(const HostTensor& tensor) {
+  if (tensor.file != nullptr) {
+    tensor.file->release_pages(tensor.data, num_elements(tensor.shape) * size_bytes(tensor.dtype));
+  }
 }
 
 }  // namespace mlxe

@@ -59,4 +59,8 @@ struct HostTensor {
   [[nodiscard]] bool has_data() const { return data != nullptr; }
 };
 
+/// Tells the system that a weight's data was copied and its pages are not needed for now; data that lies in no mapped
+/// file stays as it is.
+void release_pages(const HostTensor& tensor);
+
 }  // namespace mlxe

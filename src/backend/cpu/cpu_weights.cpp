@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #endif
 
-#include "base/files.h"
 #include "base/half.h"
 #include "mlxe/error.h"
 
@@ -152,10 +151,7 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
     flush();
   }
   for (const LinearPart& part : parts) {
-    if (part.weight.file != nullptr) {
-      part.weight.file->release_pages(part.weight.data,
-                                      num_elements(part.weight.shape) * size_bytes(part.weight.dtype));
-    }
+    release_pages(part.weight);
   }
   handle.storage = std::move(packed);
   return handle;
