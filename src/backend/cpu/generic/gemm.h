@@ -54,24 +54,59 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
   }
 }
 
-/// Bias, activation, residual and store of one vector of outputs; `count` < width at the right edge.
-template <class V>
-inline __attribute__((always_inline)) void finish_vector(V x, Activation activation, const float* bias,
-                                                         const float* residual, float* c, int count) {
-  if (bias != nullptr) {
-    x = x + V::load(bias);  // padded to whole panels
+/// Scale, bias, activation, residual and store of `rows` rows of sums; what a column needs is loaded once.
+/// \param sums  [rows, kStride]
+template <class P, Activation kActivation, bool kResidual, int kStride>
+void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int column) {
+  using V = typename P::Vector;
+  for (int j = 0; j < kStride && column + j < args.n; j += V::kWidth) {
+    const int first = column + j;
+    const int count = args.n - first < V::kWidth ? args.n - first : V::kWidth;
+    const V bias = args.bias != nullptr ? V::load(args.bias + first) : V::zero();  // padded to whole panels
+    V column_scale = V::zero();
+    V column_sum = V::zero();
+    if constexpr (P::kScaled) {
+      column_scale = V::load(args.column_scale + first);
+      column_sum = V::load(args.column_sum + first);
+    }
+    for (int r = 0; r < rows; ++r) {
+      V x = V::load(sums + r * kStride + j);
+      if constexpr (P::kScaled) {
+        const V offset = V::set1(args.row_offset[row + r]) * column_sum;
+        x = V::fma(x, V::set1(args.row_scale[row + r]), offset) * column_scale;
+      }
+      x = activate(kActivation, x + bias);
+      float* c = args.c + (row + r) * args.ldc + first;
+      const float* residual = kResidual ? args.residual + (row + r) * args.ldr + first : nullptr;
+      if (count == V::kWidth) {
+        (kResidual ? x + V::load(residual) : x).store(c);
+      } else {
+        (kResidual ? x + V::load_partial(residual, count, V::zero()) : x).store_partial(c, count);
+      }
+    }
   }
-  x = activate(activation, x);
-  if (count == V::kWidth) {
-    if (residual != nullptr) {
-      x = x + V::load(residual);
-    }
-    x.store(c);
+}
+
+template <class P, Activation kActivation, int kStride>
+void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int column) {
+  if (args.residual != nullptr) {
+    finish_tile<P, kActivation, true, kStride>(args, sums, rows, row, column);
   } else {
-    if (residual != nullptr) {
-      x = x + V::load_partial(residual, count, V::zero());
-    }
-    x.store_partial(c, count);
+    finish_tile<P, kActivation, false, kStride>(args, sums, rows, row, column);
+  }
+}
+
+/// One decision for a tile, none for a vector.
+template <class P, int kStride>
+void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int column) {
+  switch (args.activation) {
+    case Activation::kNone: return finish_tile<P, Activation::kNone, kStride>(args, sums, rows, row, column);
+    case Activation::kGeluErf: return finish_tile<P, Activation::kGeluErf, kStride>(args, sums, rows, row, column);
+    case Activation::kGeluTanh: return finish_tile<P, Activation::kGeluTanh, kStride>(args, sums, rows, row, column);
+    case Activation::kRelu: return finish_tile<P, Activation::kRelu, kStride>(args, sums, rows, row, column);
+    case Activation::kSilu: return finish_tile<P, Activation::kSilu, kStride>(args, sums, rows, row, column);
+    case Activation::kTanh: return finish_tile<P, Activation::kTanh, kStride>(args, sums, rows, row, column);
+    case Activation::kSigmoid: return finish_tile<P, Activation::kSigmoid, kStride>(args, sums, rows, row, column);
   }
 }
 
@@ -81,31 +116,15 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column)
   typename P::Accumulator sum[kRows][kVectors];
   multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, sum);
   // Through memory: the epilogue's own registers would push the accumulators out one by one.
-  alignas(64) float buffer[kRows][kVectors * V::kWidth];
+  alignas(64) float sums[kRows][kVectors * V::kWidth];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      P::to_float(sum[r][j]).store(&buffer[r][j * V::kWidth]);
+      P::to_float(sum[r][j]).store(&sums[r][j * V::kWidth]);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int j = 0; j < kVectors; ++j) {
-      const int first = column + j * V::kWidth;
-      const int left = args.n - first;
-      if (left <= 0) {
-        break;
-      }
-      V x = V::load(&buffer[r][j * V::kWidth]);
-      if constexpr (P::kScaled) {
-        const V offset = V::set1(args.row_offset[row + r]) * V::load(args.column_sum + first);
-        x = V::fma(x, V::set1(args.row_scale[row + r]), offset) * V::load(args.column_scale + first);
-      }
-      finish_vector(x, args.activation, args.bias != nullptr ? args.bias + first : nullptr,
-                    args.residual != nullptr ? args.residual + (row + r) * args.ldr + first : nullptr,
-                    args.c + (row + r) * args.ldc + first, left < V::kWidth ? left : V::kWidth);
-    }
-  }
+  finish_tile<P, kVectors * V::kWidth>(args, &sums[0][0], kRows, row, column);
 }
 
 template <class P, int kRows, int kVectors>
