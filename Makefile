@@ -13,11 +13,11 @@ BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICE
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench asan tsan format lint fixtures clean
+.PHONY: help setup configure build demo test bench compare asan tsan format lint fixtures clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
-	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS, BENCH_TEXTS (a file of lines)"
+	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS, BENCH_TEXTS (a file of lines), COMPARE_FLAGS"
 
 setup:  ## install what is missing: system packages, cargo, .venv, the default model
 	@tools/setup.sh
@@ -57,6 +57,9 @@ bench: build  ## kernels as a share of the machine's peak, then the whole engine
 	@$(BUILD)/bin/bench_kernels
 	@echo "== bench: encode $(BENCH_TEXTS)"
 	@$(BUILD)/bin/mlx_embeddings bench encode -m $(MODEL) -i $(BENCH_TEXTS)
+
+compare: build  ## beside the peers of ../shared/bench, interleaved; writes docs/performance.md
+	@$(PYTHON) bench/compare.py --write $(COMPARE_FLAGS)
 
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan
