@@ -1,42 +1,15 @@
-// The kernels of this instruction set: the shared templates at its vector type and tile size.
+// The kernels of this instruction set: the shared templates at its vector type and tile sizes.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
-#include "backend/cpu/kernel_table.h"
-
 #include "backend/cpu/avx512/simd.h"
-#include "backend/cpu/generic/attention.h"
-#include "backend/cpu/generic/gemm.h"
-#include "backend/cpu/generic/layer_norm.h"
+#include "backend/cpu/generic/tables.h"
 
 namespace mlxe::cpu {
-namespace {
 
 using V = avx512::F32;
-constexpr int kRows = 8;
-constexpr int kVectors = 3;
-constexpr int kPanel = kVectors * V::kWidth;
-constexpr int kAttentionRows = 12;
-constexpr int kAttentionVectors = 2;
 
-}  // namespace
-
-const MatrixKernels kAvx512Fp32 = {
-    .precision = "fp32",
-    .panel_width = kPanel,
-    .values_per_word = 1,
-    .gemm = generic::gemm<generic::Fp32Product<V>, kRows, kVectors>,
-    .pack_panel = generic::pack_panel_fp32<kPanel>,
-    .prepare_rows = nullptr,
-};
-
-const AttentionKernels kAvx512AttentionFp32 = {
-    .attention = generic::attention<generic::Fp32Product<V>, kAttentionRows, kAttentionVectors>,
-    .scratch_floats = generic::attention_scratch_floats<generic::Fp32Product<V>, kAttentionRows, kAttentionVectors>,
-};
-
-const VectorKernels kAvx512Vector = {
-    .layer_norm = generic::layer_norm<V>,
-    .activate = generic::activate_all<V>,
-};
+constinit const MatrixKernels kAvx512Fp32 = generic::fp32_matrix_kernels<V, 8, 3>();
+constinit const AttentionKernels kAvx512AttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 12, 2>();
+constinit const VectorKernels kAvx512Vector = generic::vector_kernels<V>();
 
 }  // namespace mlxe::cpu

@@ -6,8 +6,7 @@
 #include "backend/cpu/kernel_table.h"
 
 #include "backend/cpu/avx512/simd.h"
-#include "backend/cpu/generic/attention.h"
-#include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/tables.h"
 
 namespace mlxe::cpu {
 namespace {
@@ -98,9 +97,7 @@ const MatrixKernels kAvx512Bf16 = {
     .prepare_rows = prepare_rows,
 };
 
-const AttentionKernels kAvx512AttentionBf16 = {
-    .attention = generic::attention<Bf16Product, kAttentionRows, kAttentionVectors>,
-    .scratch_floats = generic::attention_scratch_floats<Bf16Product, kAttentionRows, kAttentionVectors>,
-};
+constinit const AttentionKernels kAvx512AttentionBf16 =
+    generic::attention_kernels<Bf16Product, kAttentionRows, kAttentionVectors>();
 
 }  // namespace mlxe::cpu

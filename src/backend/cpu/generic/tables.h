@@ -1,0 +1,32 @@
+// The kernel tables of one vector type, filled from the shared templates.
+#pragma once
+
+#include "backend/cpu/generic/attention.h"
+#include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/layer_norm.h"
+
+namespace mlxe::cpu::generic {
+
+/// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
+template <class V, int kRows, int kVectors>
+constexpr MatrixKernels fp32_matrix_kernels() {
+  return {.precision = "fp32",
+          .panel_width = kVectors * V::kWidth,
+          .values_per_word = 1,
+          .gemm = gemm<Fp32Product<V>, kRows, kVectors>,
+          .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
+          .prepare_rows = nullptr};
+}
+
+/// \tparam P  the product of both matrix products inside attention
+template <class P, int kRows, int kVectors>
+constexpr AttentionKernels attention_kernels() {
+  return {.attention = attention<P, kRows, kVectors>, .scratch_floats = attention_scratch_floats<P, kRows, kVectors>};
+}
+
+template <class V>
+constexpr VectorKernels vector_kernels() {
+  return {.layer_norm = layer_norm<V>, .activate = activate_all<V>};
+}
+
+}  // namespace mlxe::cpu::generic
