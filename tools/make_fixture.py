@@ -26,7 +26,7 @@ from fixtures.base import Fixture
 from fixtures.data import MINILM_TEXTS
 from tokenizers import Tokenizer
 
-FAMILIES = ("bert",)
+FAMILIES = ("bert", "bert_heads")
 
 
 @torch.no_grad()
