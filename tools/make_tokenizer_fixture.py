@@ -64,6 +64,21 @@ LONG_TEXTS = [("a", 150), ("b", 20_000), ("\U0001f600", 5_000), ("\u0301", 3_000
 
 LIMITS = [2, 3, 4, 7, 12]
 
+PAIRS = [
+    ("", ""),
+    ("", "The ferry leaves at noon."),
+    ("a cup of tea", ""),
+    ("who painted this door", "Whoever painted this door blue must have loved the sea."),
+    ("We measured the bridge twice, and both times it was longer", "a [MASK] here,[MASK]there"),
+    ("Stra\u00dfe \U0001f600 e\u0301", "\u732b\u306f\u7720\u3063\u3066\u3044\u308b \ufdfa x"),
+    ("1987 and 2023", "3,412 and 3,398 "),
+]
+
+# From the special tokens alone over odd and even budgets to one that some pairs fit into.
+PAIR_LIMITS = [4, 5, 6, 7, 12, 13, 24]
+
+STRATEGIES = ["longest_first", "only_first", "only_second"]
+
 
 def wordpiece():
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -134,6 +149,44 @@ def encoded(tok, text, **options):
     return {"ids": encoding.ids, "type_ids": encoding.type_ids, "offsets": byte_offsets(text, encoding.offsets)}
 
 
+def details(encoding):
+    return {
+        "special_mask": encoding.special_tokens_mask,
+        "word_ids": [-1 if word is None else word for word in encoding.word_ids],
+    }
+
+
+def encoded_pair(tok, pair, **options):
+    encoding = tok.encode(*pair, **options)
+    offsets = [
+        byte_offsets(pair[sequence], [offset])[0] if sequence is not None else list(offset)
+        for sequence, offset in zip(encoding.sequence_ids, encoding.offsets)
+    ]
+    return {"ids": encoding.ids, "type_ids": encoding.type_ids, "offsets": offsets, **details(encoding)}
+
+
+def pair_goldens(tok):
+    cases = []
+    for pair in PAIRS:
+        case = {"pair": pair, **encoded_pair(tok, pair)}
+        case["no_special"] = encoded_pair(tok, pair, add_special_tokens=False)
+        case["truncated"] = []
+        for limit in PAIR_LIMITS:
+            for strategy in STRATEGIES:
+                for direction in ("right", "left"):
+                    tok.enable_truncation(limit, strategy=strategy, direction=direction)
+                    cut = {"max_length": limit, "strategy": strategy, "direction": direction}
+                    try:
+                        cut.update(encoded_pair(tok, pair))
+                    except Exception as error:  # the library has no type of its own for it
+                        assert "too short" in str(error), error
+                        cut["refused"] = True
+                    tok.no_truncation()
+                    case["truncated"].append(cut)
+        cases.append(case)
+    return cases
+
+
 def goldens(tok):
     tok.no_padding()
     tok.no_truncation()
@@ -143,6 +196,7 @@ def goldens(tok):
         case["no_special"] = encoded(tok, text, add_special_tokens=False)
         case["decoded"] = tok.decode(case["ids"], skip_special_tokens=True)
         case["decoded_special"] = tok.decode(case["ids"], skip_special_tokens=False)
+        case.update(details(tok.encode(text)))
         case["truncated"] = []
         for limit in LIMITS:
             tok.enable_truncation(limit)
@@ -150,6 +204,8 @@ def goldens(tok):
                 "max_length": limit, **encoded(tok, text),
                 "no_special": encoded(tok, text, add_special_tokens=False),
             })
+            tok.enable_truncation(limit, direction="left")
+            case["truncated"][-1]["left"] = encoded(tok, text)
             tok.no_truncation()
         cases.append(case)
     long_cases = []
@@ -166,9 +222,11 @@ def goldens(tok):
         "oracle": f"tokenizers {tokenizers.__version__}",
         "vocab_size": max(vocab.values()) + 1,
         "num_special_tokens": tok.num_special_tokens_to_add(is_pair=False),
+        "num_special_tokens_of_pair": tok.num_special_tokens_to_add(is_pair=True),
         "special_ids": sorted(token_id for token_id, token in added.items() if token.special),
         "cases": cases,
         "long_cases": long_cases,
+        "pairs": pair_goldens(tok),
     }
 
 

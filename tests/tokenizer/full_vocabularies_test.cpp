@@ -38,26 +38,13 @@ std::string tokenizer_json(const std::filesystem::path& folder) {
   return json.dump();
 }
 
-// Offsets in characters, as the goldens have them.
-Offsets in_characters(std::string_view text, const Offsets& offsets) {
-  std::vector<std::int32_t> num_before = {0};  // characters that begin before each byte
-  for (const char byte : text) {
-    const bool begins = (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
-    num_before.push_back(num_before.back() + (begins ? 1 : 0));
-  }
-  Offsets converted;
-  for (const auto& [begin, end] : offsets) {
-    converted.emplace_back(num_before[static_cast<std::size_t>(begin)], num_before[static_cast<std::size_t>(end)]);
-  }
-  return converted;
-}
-
 TEST(FullVocabularies, EqualTheGoldensWhereTheyExist) {
   if (!std::filesystem::exists(kFolder)) {
     SUCCEED() << "the small fixtures cover the rest";
     return;
   }
   int num_texts = 0;
+  int num_pairs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
     const std::string name = entry.path().filename().string();
     const TemporaryFile file(tokenizer_json(entry.path()));
@@ -73,17 +60,31 @@ TEST(FullVocabularies, EqualTheGoldensWhereTheyExist) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const Json& golden = goldens.at("encode")[i];
       EXPECT_EQ(encodings[i].ids, golden.at("ids").get<Ids>()) << name << ": " << texts[i];
-      EXPECT_EQ(in_characters(texts[i], encodings[i].offsets), golden.at("offsets").get<Offsets>())
+      EXPECT_EQ(offsets_in_characters(texts[i], encodings[i].offsets), golden.at("offsets").get<Offsets>())
           << name << ": " << texts[i];
       ++num_texts;
     }
     for (const Json& golden : goldens.at("truncated")) {
-      if (!golden.contains("text")) {
-        continue;  // a pair of texts
-      }
       const EncodeOptions options = {.max_length = golden.at("max_length").get<int>()};
+      if (!golden.contains("text")) {
+        EXPECT_EQ(golden.at("strategy"), "longest_first");
+        EXPECT_EQ(
+            encode_pair(tokenizer, golden.at("a").get<std::string>(), golden.at("b").get<std::string>(), options).ids,
+            golden.at("ids").get<Ids>())
+            << name;
+        ++num_pairs;
+        continue;
+      }
       EXPECT_EQ(encode_one(tokenizer, golden.at("text").get<std::string>(), options).ids, golden.at("ids").get<Ids>())
           << name;
+    }
+    for (const Json& golden : goldens.at("pairs")) {
+      const Encoding encoding = encode_pair(tokenizer, golden.at("a").get<std::string>(),
+                                            golden.at("b").get<std::string>(), {.with_special_tokens_mask = true});
+      EXPECT_EQ(encoding.ids, golden.at("ids").get<Ids>()) << name;
+      EXPECT_EQ(encoding.type_ids, golden.at("type_ids").get<Ids>()) << name;
+      EXPECT_EQ(encoding.special_tokens_mask, golden.at("special_mask").get<Ids>()) << name;
+      ++num_pairs;
     }
     for (const Json& golden : goldens.at("no_special")) {
       EXPECT_EQ(encode_one(tokenizer, golden.at("text").get<std::string>(), {.add_special_tokens = false}).ids,
@@ -96,6 +97,7 @@ TEST(FullVocabularies, EqualTheGoldensWhereTheyExist) {
     }
   }
   EXPECT_GE(num_texts, 10 * 216);
+  EXPECT_GE(num_pairs, 10 * 14);
 }
 
 }  // namespace

@@ -29,7 +29,20 @@ void expect_survived(const Json& json) {
         (void)encode_one(tokenizer, text, {.max_length = limit, .with_offsets = limit == 0});
       }
     }
+    for (const PairTruncation truncation : {PairTruncation::kLongestFirst, PairTruncation::kOnlySecond}) {
+      try {
+        (void)encode_pair(tokenizer, "The [MASK]", "ferry \xC3\xA9",
+                          {.max_length = 5,
+                           .pair_truncation = truncation,
+                           .with_offsets = true,
+                           .with_special_tokens_mask = true,
+                           .with_word_ids = true});
+      } catch (const Error&) {
+        // What single texts do not need may be wrong: the rest has to go on working.
+      }
+    }
     const Ids ids = {0, 1, 2, 3, 400, 1'000'000};
+    (void)tokenizer.id_to_token(400);
     (void)tokenizer.decode(ids, true);
     (void)tokenizer.special_ids();
   } catch (const Error& error) {

@@ -67,6 +67,12 @@ inline Encoding encode_one(const Tokenizer& tokenizer, std::string_view text, co
   return tokenizer.encode(texts, options).at(0);
 }
 
+inline Encoding encode_pair(const Tokenizer& tokenizer, std::string_view first, std::string_view second,
+                            const EncodeOptions& options = {}) {
+  const std::vector<std::pair<std::string_view, std::string_view>> pairs = {{first, second}};
+  return tokenizer.encode_pairs(pairs, options).at(0);
+}
+
 // The code and message of the Error that `action` throws.
 template <typename Action>
 Error error_of(Action action) {

@@ -56,7 +56,23 @@ TEST_P(TokenizerGoldens, TruncatesEveryTextAsTheLibraryDoesAndKeepsTheSpecialTok
       EXPECT_EQ(encoding.length_in_text, static_cast<int>(golden.at("ids").size())) << what;
       const EncodeOptions plain = {.max_length = limit, .add_special_tokens = false, .with_offsets = true};
       expect_equal(encode_one(tokenizer_, text, plain), cut.at("no_special"), what);
+      const EncodeOptions last = {.max_length = limit, .kept_end = KeptEnd::kLast, .with_offsets = true};
+      expect_equal(encode_one(tokenizer_, text, last), cut.at("left"), what);
     }
+  }
+}
+
+TEST_P(TokenizerGoldens, TellsSpecialTokensAndWords) {
+  for (const Json& golden : goldens_.at("cases")) {
+    const auto text = golden.at("text").get<std::string>();
+    const Encoding encoding = encode_one(tokenizer_, text, {.with_special_tokens_mask = true, .with_word_ids = true});
+    EXPECT_EQ(encoding.special_tokens_mask, golden.at("special_mask").get<Ids>()) << text;
+    EXPECT_EQ(encoding.word_ids, golden.at("word_ids").get<Ids>()) << text;
+    EXPECT_EQ(encode_one(tokenizer_, text, {.with_special_tokens_mask = true}).special_tokens_mask,
+              golden.at("special_mask").get<Ids>())
+        << text;
+    EXPECT_TRUE(encode_one(tokenizer_, text).special_tokens_mask.empty());
+    EXPECT_TRUE(encode_one(tokenizer_, text).word_ids.empty());
   }
 }
 
@@ -122,6 +138,67 @@ TEST(Tokenizer, FindsTheIdsOfTokens) {
   EXPECT_EQ(tokenizer.token_to_id("<extra>"), 450);  // an added token
   EXPECT_EQ(tokenizer.token_to_id("not a token"), std::nullopt);
   EXPECT_EQ(tokenizer.token_to_id("\xff"), std::nullopt);
+}
+
+TEST(Tokenizer, FindsTheTokensOfIds) {
+  const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json");
+  EXPECT_EQ(tokenizer.id_to_token(2), "[CLS]");
+  EXPECT_EQ(tokenizer.id_to_token(450), "<extra>");
+  EXPECT_EQ(tokenizer.id_to_token(100'000), std::nullopt);
+  EXPECT_EQ(tokenizer.id_to_token(-1), std::nullopt);
+  for (std::int32_t id = 0; id < static_cast<std::int32_t>(tokenizer.vocab_size()); ++id) {
+    EXPECT_EQ(tokenizer.token_to_id(tokenizer.id_to_token(id).value()), id);
+  }
+}
+
+TEST(Tokenizer, PrefixAndSuffixStayAndOnlyTheTextBetweenIsCut) {
+  const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json");
+  EncodeOptions options = {.add_special_tokens = false,
+                           .prefix_ids = {7, 8},
+                           .suffix_ids = {9},
+                           .with_offsets = true,
+                           .with_special_tokens_mask = true,
+                           .with_word_ids = true};
+  for (const int limit : {0, 5, 6}) {
+    options.max_length = limit;
+    const Encoding whole = encode_one(tokenizer, "the ferry", options);
+    EXPECT_EQ(whole.ids, (Ids{7, 8, 139, 435, 9}));
+    EXPECT_EQ(whole.length_in_text, 5);
+    EXPECT_EQ(whole.type_ids, (Ids{0, 0, 0, 0, 0}));
+    EXPECT_EQ(whole.special_tokens_mask, (Ids{1, 1, 0, 0, 1}));
+    EXPECT_EQ(whole.word_ids, (Ids{kNoWord, kNoWord, 0, 1, kNoWord}));
+    EXPECT_EQ(whole.offsets, (Offsets{{0, 0}, {0, 0}, {0, 3}, {4, 9}, {0, 0}}));
+  }
+  options.max_length = 4;
+  EXPECT_EQ(encode_one(tokenizer, "the ferry", options).ids, (Ids{7, 8, 139, 9}));
+  EXPECT_EQ(encode_one(tokenizer, "the ferry", options).length_in_text, 5);
+  options.kept_end = KeptEnd::kLast;
+  EXPECT_EQ(encode_one(tokenizer, "the ferry", options).ids, (Ids{7, 8, 435, 9}));
+  options.max_length = 3;  // nothing is left for the text, which is not the same as no limit
+  EXPECT_EQ(encode_one(tokenizer, "the ferry", options).ids, (Ids{7, 8, 9}));
+}
+
+TEST(Tokenizer, PrefixAndSuffixGoAroundTheSpecialTokensAndAroundPairs) {
+  const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json");
+  const EncodeOptions options = {.max_length = 6, .prefix_ids = {7, 8}, .suffix_ids = {9}};
+  EXPECT_EQ(encode_one(tokenizer, "the ferry", options).ids, (Ids{7, 8, 2, 139, 3, 9}));
+  EXPECT_EQ(encode_pair(tokenizer, "the", "ferry", {.prefix_ids = {7}}).ids, (Ids{7, 2, 139, 3, 435, 3}));
+  EXPECT_EQ(encode_pair(tokenizer, "the", "ferry", {.prefix_ids = {7}}).type_ids, (Ids{0, 0, 0, 0, 1, 1}));
+}
+
+TEST(Tokenizer, PrefixOrSuffixThatDoesNotFitIsAnError) {
+  const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json");
+  const auto message = [&](const EncodeOptions& options) {
+    const Error error = error_of([&] { (void)encode_one(tokenizer, "the", options); });
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
+    return std::string(error.what());
+  };
+  EXPECT_EQ(message({.max_length = 2, .prefix_ids = {7, 8}, .suffix_ids = {9}}),
+            "max_length is 2, the special tokens, prefix and suffix alone are 5");
+  EXPECT_EQ(message({.max_length = 4, .prefix_ids = {7, 8}, .suffix_ids = {9}}),
+            "max_length is 4, the special tokens, prefix and suffix alone are 5");
+  EXPECT_NE(message({.prefix_ids = {-1}}).find("token id -1 of a prefix or suffix"), std::string::npos);
+  EXPECT_NE(message({.suffix_ids = {1'000'000}}).find("token id 1000000 of a prefix or suffix"), std::string::npos);
 }
 
 TEST(Tokenizer, EmptyBatchGivesNothing) {

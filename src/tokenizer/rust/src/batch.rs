@@ -1,4 +1,4 @@
-//! A batch of texts over several threads, gathered into one array of integers.
+//! A batch of texts or pairs over several threads, gathered into one array of integers.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,28 +7,48 @@ use std::thread;
 use crate::tokenizer::{EncodeOptions, LoadedTokenizer};
 use crate::{panic_message, Failure};
 
-/// The encodings of consecutive texts.
+/// What is encoded: texts, or pairs of which these are the first and the second texts.
+pub struct Inputs<'a> {
+    pub texts: Vec<&'a [u8]>,
+    pub seconds: Option<Vec<&'a [u8]>>,
+}
+
+impl Inputs<'_> {
+    fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn noun(&self) -> &'static str {
+        match self.seconds {
+            Some(_) => "pair",
+            None => "text",
+        }
+    }
+}
+
+/// The encodings of consecutive inputs.
 #[derive(Default)]
 struct Block {
-    first_text: usize,
+    first_input: usize,
     num_tokens: Vec<i32>,
     num_tokens_untruncated: Vec<i32>,
     ids: Vec<i32>,
     type_ids: Vec<i32>,
     offsets: Vec<i32>,
+    special_mask: Vec<i32>,
+    word_ids: Vec<i32>,
 }
 
-/// The array that mlxe_tok.h describes. The failure of the first text that fails is reported, whatever the threads do.
+/// The array that mlxe_tok.h describes. The failure of the first input that fails is reported, whatever the threads do.
 pub fn encode(
     tokenizer: &LoadedTokenizer,
-    texts: &[&[u8]],
+    inputs: &Inputs,
     options: &EncodeOptions,
     num_threads: usize,
 ) -> Result<Vec<i32>, Failure> {
-    check_length(tokenizer, options)?;
-    // Several blocks per thread, because texts differ in length; not too many, because each costs six vectors.
-    let block_size = (texts.len() / (num_threads.max(1) * 8)).clamp(1, 256);
-    let num_blocks = texts.len().div_ceil(block_size);
+    // Several blocks per thread, because texts differ in length; not too many, because each costs a few vectors.
+    let block_size = (inputs.len() / (num_threads.max(1) * 8)).clamp(1, 256);
+    let num_blocks = inputs.len().div_ceil(block_size);
     let next_block = AtomicUsize::new(0);
     let work = || -> Result<Vec<Block>, (usize, Failure)> {
         let mut blocks = Vec::new();
@@ -37,8 +57,8 @@ pub fn encode(
             if index >= num_blocks {
                 return Ok(blocks);
             }
-            let range = index * block_size..texts.len().min((index + 1) * block_size);
-            blocks.push(encode_block(tokenizer, texts, range, options)?);
+            let range = index * block_size..inputs.len().min((index + 1) * block_size);
+            blocks.push(encode_block(tokenizer, inputs, range, options)?);
         }
     };
     let mut outcomes = Vec::new();
@@ -69,43 +89,33 @@ pub fn encode(
             }
         }
     }
+    let noun = inputs.noun();
     match first_failure {
-        Some((index, Failure::BadInput(message))) => Err(Failure::BadInput(format!("text {index} {message}"))),
+        Some((index, Failure::BadInput(message))) => Err(Failure::BadInput(format!("{noun} {index} {message}"))),
         Some((index, Failure::BadFile(message))) => {
-            Err(Failure::BadFile(format!("cannot encode text {index}: {message}")))
+            Err(Failure::BadFile(format!("cannot encode {noun} {index}: {message}")))
         }
         None => {
-            blocks.sort_unstable_by_key(|block| block.first_text);
+            blocks.sort_unstable_by_key(|block| block.first_input);
             Ok(join(&blocks))
         }
     }
 }
 
-/// The special tokens always survive, so a limit has to leave room for them.
-fn check_length(tokenizer: &LoadedTokenizer, options: &EncodeOptions) -> Result<(), Failure> {
-    let num_special = tokenizer.num_special_tokens();
-    if options.add_special_tokens && options.max_length > 0 && options.max_length < num_special {
-        return Err(Failure::BadInput(format!(
-            "max_length is {}, the special tokens alone are {num_special}",
-            options.max_length
-        )));
-    }
-    Ok(())
-}
-
 fn encode_block(
     tokenizer: &LoadedTokenizer,
-    texts: &[&[u8]],
+    inputs: &Inputs,
     range: Range<usize>,
     options: &EncodeOptions,
 ) -> Result<Block, (usize, Failure)> {
     let mut block = Block {
-        first_text: range.start,
+        first_input: range.start,
         ..Block::default()
     };
     for index in range {
+        let second = inputs.seconds.as_ref().map(|seconds| seconds[index]);
         let encoded = tokenizer
-            .encode(texts[index], options)
+            .encode(inputs.texts[index], second, options)
             .map_err(|failure| (index, failure))?;
         let encoding = &encoded.encoding;
         block.num_tokens.push(encoding.len() as i32);
@@ -122,17 +132,32 @@ fn encode_block(
                     .flat_map(|&(begin, end)| [begin as i32, end as i32]),
             );
         }
+        if options.with_special_mask {
+            block
+                .special_mask
+                .extend(encoding.get_special_tokens_mask().iter().map(|&bit| bit as i32));
+        }
+        if options.with_word_ids {
+            block.word_ids.extend(
+                encoding
+                    .get_word_ids()
+                    .iter()
+                    .map(|word| word.map_or(-1, |id| id as i32)),
+            );
+        }
     }
     Ok(block)
 }
 
 fn join(blocks: &[Block]) -> Vec<i32> {
-    let parts: [fn(&Block) -> &Vec<i32>; 5] = [
+    let parts: [fn(&Block) -> &Vec<i32>; 7] = [
         |block| &block.num_tokens,
         |block| &block.num_tokens_untruncated,
         |block| &block.ids,
         |block| &block.type_ids,
         |block| &block.offsets,
+        |block| &block.special_mask,
+        |block| &block.word_ids,
     ];
     let size = parts
         .iter()

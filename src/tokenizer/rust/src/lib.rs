@@ -2,13 +2,16 @@
 
 mod batch;
 mod tokenizer;
+mod truncation;
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::slice;
 
+use batch::Inputs;
 use tokenizer::{EncodeOptions, LoadedTokenizer};
+use truncation::Strategy;
 
 /// What can go wrong; the variant becomes the status code of the ABI.
 #[derive(Debug)]
@@ -47,14 +50,25 @@ pub struct Status {
 pub struct Options {
     max_length: usize,
     num_threads: usize,
+    strategy: u8,
+    keep_last: u8,
     add_special_tokens: u8,
     with_offsets: u8,
+    with_special_mask: u8,
+    with_word_ids: u8,
 }
 
 #[repr(C)]
 pub struct Facts {
     vocab_size: usize,
     num_special_tokens: usize,
+    num_special_tokens_of_pair: usize,
+}
+
+#[repr(C)]
+pub struct FoundToken {
+    found: u8,
+    token: Bytes,
 }
 
 impl Bytes {
@@ -121,6 +135,15 @@ unsafe fn borrowed<'a, T>(data: *const T, size: usize) -> &'a [T] {
 }
 
 /// # Safety
+/// `texts` points to `num_texts` texts, each of which points to its bytes; all outlive the call.
+unsafe fn borrowed_texts<'a>(texts: *const Text, num_texts: usize) -> Vec<&'a [u8]> {
+    borrowed(texts, num_texts)
+        .iter()
+        .map(|text| borrowed(text.data, text.size))
+        .collect()
+}
+
+/// # Safety
 /// `json` points to `json_size` bytes, `out` to a pointer.
 #[no_mangle]
 pub unsafe extern "C" fn mlxe_tok_load(
@@ -151,22 +174,27 @@ pub unsafe extern "C" fn mlxe_tok_free(tokenizer: *mut LoadedTokenizer) {
 pub unsafe extern "C" fn mlxe_tok_encode(
     tokenizer: *const LoadedTokenizer,
     texts: *const Text,
+    seconds: *const Text,
     num_texts: usize,
     options: Options,
     out: *mut Ints,
 ) -> Status {
     guarded(out, || {
-        let texts: Vec<&[u8]> = borrowed(texts, num_texts)
-            .iter()
-            .map(|text| borrowed(text.data, text.size))
-            .collect();
+        let inputs = Inputs {
+            texts: borrowed_texts(texts, num_texts),
+            seconds: (!seconds.is_null()).then(|| borrowed_texts(seconds, num_texts)),
+        };
         let num_threads = options.num_threads;
         let options = EncodeOptions {
-            max_length: options.max_length,
+            max_length: (options.max_length != usize::MAX).then_some(options.max_length),
+            strategy: Strategy::from_code(options.strategy)?,
+            keep_last: options.keep_last != 0,
             add_special_tokens: options.add_special_tokens != 0,
             with_offsets: options.with_offsets != 0,
+            with_special_mask: options.with_special_mask != 0,
+            with_word_ids: options.with_word_ids != 0,
         };
-        batch::encode(&*tokenizer, &texts, &options, num_threads).map(Ints::from_vec)
+        batch::encode(&*tokenizer, &inputs, &options, num_threads).map(Ints::from_vec)
     })
 }
 
@@ -198,6 +226,23 @@ pub unsafe extern "C" fn mlxe_tok_token_to_id(tokenizer: *const LoadedTokenizer,
 /// # Safety
 /// All pointers are valid.
 #[no_mangle]
+pub unsafe extern "C" fn mlxe_tok_id_to_token(
+    tokenizer: *const LoadedTokenizer,
+    id: i32,
+    out: *mut FoundToken,
+) -> Status {
+    guarded(out, || {
+        let token = (*tokenizer).id_to_token(id);
+        Ok(FoundToken {
+            found: token.is_some().into(),
+            token: Bytes::from_vec(token.unwrap_or_default().into_bytes()),
+        })
+    })
+}
+
+/// # Safety
+/// All pointers are valid.
+#[no_mangle]
 pub unsafe extern "C" fn mlxe_tok_special_ids(tokenizer: *const LoadedTokenizer, out: *mut Ints) -> Status {
     guarded(out, || Ok(Ints::from_vec((*tokenizer).special_ids())))
 }
@@ -209,7 +254,8 @@ pub unsafe extern "C" fn mlxe_tok_get_facts(tokenizer: *const LoadedTokenizer, o
     guarded(out, || {
         Ok(Facts {
             vocab_size: (*tokenizer).vocab_size(),
-            num_special_tokens: (*tokenizer).num_special_tokens(),
+            num_special_tokens: (*tokenizer).num_special_tokens(false),
+            num_special_tokens_of_pair: (*tokenizer).num_special_tokens(true),
         })
     })
 }

@@ -6,12 +6,18 @@ use std::sync::Once;
 use tokenizers::normalizers::{Lowercase, Sequence};
 use tokenizers::{Encoding, Model, NormalizerWrapper, PostProcessor, PostProcessorWrapper, Tokenizer};
 
+use crate::truncation::{keep, kept_of_pair, Strategy};
 use crate::{panic_message, Failure};
 
 pub struct EncodeOptions {
-    pub max_length: usize,
+    /// Tokens with special ones; None: no limit.
+    pub max_length: Option<usize>,
+    pub strategy: Strategy,
+    pub keep_last: bool,
     pub add_special_tokens: bool,
     pub with_offsets: bool,
+    pub with_special_mask: bool,
+    pub with_word_ids: bool,
 }
 
 pub struct LoadedTokenizer {
@@ -52,50 +58,78 @@ impl LoadedTokenizer {
         Ok(loaded)
     }
 
-    /// Encodes one text as Hugging Face does: tokens, cut to what the special tokens leave, then the post-processor.
-    pub fn encode(&self, text: &[u8], options: &EncodeOptions) -> Result<Encoded, Failure> {
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Failure::BadInput(format!("is no valid UTF-8 at byte {}", error.valid_up_to())))?;
-        // Byte offsets and lengths are 32-bit numbers in the result.
-        if i32::try_from(text.len()).is_err() {
-            return Err(Failure::BadInput(format!(
-                "has {} bytes, at most {} are possible",
-                text.len(),
-                i32::MAX
-            )));
-        }
-        catch_unwind(AssertUnwindSafe(|| self.encode_str(text, options)))
+    /// Encodes a text or a pair as Hugging Face does: tokens, cut to what the special tokens leave, then the
+    /// post-processor.
+    pub fn encode(&self, text: &[u8], second: Option<&[u8]>, options: &EncodeOptions) -> Result<Encoded, Failure> {
+        let (text, second) = match second {
+            None => (checked_text(text, "")?, None),
+            Some(second) => (
+                checked_text(text, "has a first text that ")?,
+                Some(checked_text(second, "has a second text that ")?),
+            ),
+        };
+        catch_unwind(AssertUnwindSafe(|| self.encode_str(text, second, options)))
             .unwrap_or_else(|payload| Err(Failure::BadFile(panic_message(payload))))
     }
 
-    fn encode_str(&self, text: &str, options: &EncodeOptions) -> Result<Encoded, Failure> {
+    fn encode_str(&self, text: &str, second: Option<&str>, options: &EncodeOptions) -> Result<Encoded, Failure> {
         let num_special = if options.add_special_tokens {
-            self.num_special_tokens()
+            self.num_special_tokens(second.is_some())
         } else {
             0
         };
-        let encoding = if options.with_offsets {
+        let mut encoding = self.tokens_of(text, options)?;
+        let mut second = second.map(|text| self.tokens_of(text, options)).transpose()?;
+        let num_tokens_untruncated = encoding.len() + second.as_ref().map_or(0, Encoding::len) + num_special;
+        if let Some(max_length) = options.max_length {
+            let budget = max_length.saturating_sub(num_special);
+            second = match second {
+                None => {
+                    encoding = keep(encoding, budget, options.keep_last);
+                    None
+                }
+                Some(second) => {
+                    let kept = kept_of_pair((encoding.len(), second.len()), budget, options.strategy)?;
+                    encoding = keep(encoding, kept.0, options.keep_last);
+                    Some(keep(second, kept.1, options.keep_last))
+                }
+            };
+        }
+        Ok(Encoded {
+            encoding: self.post_process(encoding, second, options.add_special_tokens)?,
+            num_tokens_untruncated,
+        })
+    }
+
+    fn tokens_of(&self, text: &str, options: &EncodeOptions) -> Result<Encoding, Failure> {
+        // The fast way leaves out what it calls offsets: offsets, word ids and the tokens' texts, by which a
+        // post-processor trims offsets.
+        if options.with_offsets || options.with_word_ids {
             self.pipeline.encode(text, false)
         } else {
             self.pipeline.encode_fast(text, false)
         }
-        .map_err(|error| Failure::BadFile(error.to_string()))?;
-        let num_tokens_untruncated = encoding.len() + num_special;
-        let encoding = if options.max_length > 0 && num_tokens_untruncated > options.max_length {
-            first_tokens(&encoding, options.max_length.saturating_sub(num_special))
-        } else {
-            encoding
-        };
-        let encoding = match &self.post_processor {
-            Some(processor) => processor
-                .process(encoding, None, options.add_special_tokens)
-                .map_err(|error| Failure::BadFile(error.to_string()))?,
-            None => encoding,
-        };
-        Ok(Encoded {
-            encoding,
-            num_tokens_untruncated,
-        })
+        .map_err(|error| Failure::BadFile(error.to_string()))
+    }
+
+    fn post_process(
+        &self,
+        encoding: Encoding,
+        second: Option<Encoding>,
+        add_special_tokens: bool,
+    ) -> Result<Encoding, Failure> {
+        match (&self.post_processor, second) {
+            (Some(processor), second) => processor
+                .process(encoding, second, add_special_tokens)
+                .map_err(|error| Failure::BadFile(error.to_string())),
+            (None, None) => Ok(encoding),
+            (None, Some(mut second)) => {
+                let mut merged = encoding;
+                second.set_type_ids(vec![1; second.len()]);
+                merged.merge_with(second, false);
+                Ok(merged)
+            }
+        }
     }
 
     pub fn decode(&self, ids: &[i32], skip_special_tokens: bool) -> Result<String, Failure> {
@@ -111,6 +145,10 @@ impl LoadedTokenizer {
     pub fn token_to_id(&self, token: &[u8]) -> Option<i32> {
         let id = self.pipeline.token_to_id(std::str::from_utf8(token).ok()?)?;
         i32::try_from(id).ok()
+    }
+
+    pub fn id_to_token(&self, id: i32) -> Option<String> {
+        self.pipeline.id_to_token(u32::try_from(id).ok()?)
     }
 
     pub fn special_ids(&self) -> Vec<i32> {
@@ -129,10 +167,11 @@ impl LoadedTokenizer {
         self.vocab_size
     }
 
-    pub fn num_special_tokens(&self) -> usize {
+    /// Added around one text, or around and between two.
+    pub fn num_special_tokens(&self, of_pair: bool) -> usize {
         self.post_processor
             .as_ref()
-            .map_or(0, |processor| processor.added_tokens(false))
+            .map_or(0, |processor| processor.added_tokens(of_pair))
     }
 
     /// Encodes a few texts, so that a file whose parts make the library panic is refused at load and not in a request.
@@ -141,16 +180,35 @@ impl LoadedTokenizer {
         for text in ["", "a", " A1, \u{e9}\u{fdfa}\u{1f600}\n"] {
             for with_offsets in [false, true] {
                 let options = EncodeOptions {
-                    max_length: 0,
+                    max_length: None,
+                    strategy: Strategy::LongestFirst,
+                    keep_last: false,
                     add_special_tokens: true,
                     with_offsets,
+                    with_special_mask: false,
+                    with_word_ids: false,
                 };
-                catch_unwind(AssertUnwindSafe(|| drop(self.encode_str(text, &options))))
+                catch_unwind(AssertUnwindSafe(|| drop(self.encode_str(text, None, &options))))
                     .map_err(|payload| Failure::BadFile(panic_message(payload)))?;
             }
         }
         Ok(())
     }
+}
+
+/// `whose` goes before the complaint.
+fn checked_text<'a>(text: &'a [u8], whose: &str) -> Result<&'a str, Failure> {
+    let text = std::str::from_utf8(text)
+        .map_err(|error| Failure::BadInput(format!("{whose}is no valid UTF-8 at byte {}", error.valid_up_to())))?;
+    // Byte offsets and lengths are 32-bit numbers in the result.
+    if i32::try_from(text.len()).is_err() {
+        return Err(Failure::BadInput(format!(
+            "{whose}has {} bytes, at most {} are possible",
+            text.len(),
+            i32::MAX
+        )));
+    }
+    Ok(text)
 }
 
 /// Puts a lower-casing normalizer before the file's own one, as sentence-transformers does for `do_lower_case`. Done to
@@ -162,22 +220,6 @@ fn lower_case_first(pipeline: &mut Tokenizer) -> Result<(), Failure> {
         .with_normalizer(Some(Sequence::new(normalizers)))
         .map_err(|error| Failure::BadFile(error.to_string()))?;
     Ok(())
-}
-
-/// The encoding's first tokens. The library's own truncation also builds an encoding for every stretch it cuts off,
-/// which for a text of millions of tokens takes far more memory than the text.
-fn first_tokens(encoding: &Encoding, count: usize) -> Encoding {
-    Encoding::new(
-        encoding.get_ids()[..count].to_vec(),
-        encoding.get_type_ids()[..count].to_vec(),
-        encoding.get_tokens()[..count].to_vec(),
-        encoding.get_word_ids()[..count].to_vec(),
-        encoding.get_offsets()[..count].to_vec(),
-        encoding.get_special_tokens_mask()[..count].to_vec(),
-        encoding.get_attention_mask()[..count].to_vec(),
-        Vec::new(),
-        Default::default(),
-    )
 }
 
 /// The largest id of vocabulary and added tokens; ids are 32-bit signed numbers everywhere else.
