@@ -129,8 +129,9 @@ def check_include(root, path, place, quoted, header):
         return f"{header} is no file of this project; other libraries' headers go in <>"
     full_header = found.removeprefix("src/").removeprefix("include/")  # as it is written from another room
     if place == "models" and full_header.startswith("models/") and full_header not in DOORS["models"]:
-        if (name, full_header) != ("src/models/registry.cpp", "models/registry.def"):
-            return f"a model includes {full_header}: models share code through nn, not through each other"
+        is_table = (name, full_header) == ("src/models/registry.cpp", "models/registry.def")
+        if not is_table and not full_header.startswith("models/shared/"):
+            return f"a model includes {full_header}: models share code through nn and models/shared, not each other's files"
     return check_own_header(place, place_of(found), full_header)
 
 

@@ -87,7 +87,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   Tokenizer tokenizer = load_tokenizer(pipeline.transformer_folder, settings);
 
   WeightMap weights(pipeline.transformer_folder, architecture.weight_name);
-  std::unique_ptr<Model> model = architecture.make(config, weights, *backend);
+  std::unique_ptr<Model> model = architecture.make(config, weights, *backend, HeadSpec());
   weights.finish();
   const ModelTraits& traits = model->traits();
   check_vocabulary(tokenizer, traits);

@@ -1,6 +1,7 @@
 // Model: what every architecture gives; Architecture: how one is made and found by its model_type.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,12 +15,27 @@
 
 namespace mlxe {
 
+/// What stands on top of the hidden states.
+enum class HeadKind {
+  kNone,      ///< embeddings: whatever head the checkpoint has is left out
+  kSequence,  ///< logits for each row: classifiers, cross-encoders
+  kToken,     ///< logits for each token
+  kMaskedLm,  ///< logits over the vocabulary for each token
+  kNextToken  ///< logits of HeadSpec::token_ids at each row's last token
+};
+
+struct HeadSpec {
+  HeadKind kind = HeadKind::kNone;
+  int num_labels = 0;                        ///< wanted of kSequence and kToken
+  std::vector<std::int32_t> token_ids = {};  ///< of kNextToken
+};
+
 /// Facts about a loaded model that the engine needs.
 struct ModelTraits {
   int hidden_size = 0;
   int num_layers = 0;
-  int max_positions = 0;  ///< longest input in tokens, special ones included
-  int vocab_size = 0;     ///< rows of the word embedding table
+  int max_positions = 0;    ///< longest input in tokens, special ones included
+  int vocab_size = 0;       ///< rows of the word embedding table
   int num_token_types = 0;  ///< rows of the token type table; 0: none
 };
 
@@ -32,12 +48,20 @@ class Model {
   /// \param batch  rows of 1 to traits().max_positions tokens; ids in [0, vocab_size)
   /// \returns      [batch.num_tokens(), hidden_size]
   [[nodiscard]] virtual Tensor forward(Ops& ops, const PackedBatch& batch) const = 0;
+  /// The head's raw output (no softmax, no sigmoid) for the hidden states that forward() gave.
+  /// \returns  kSequence: [rows, num_labels]; kToken: [tokens, num_labels]; kMaskedLm: [tokens, vocab_size];
+  ///           kNextToken: [rows, token_ids.size()]
+  /// \throws Error{kUnsupported} if the model was made without a head
+  [[nodiscard]] virtual Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const;
 };
 
 /// One row of registry.def.
 struct Architecture {
   std::string_view model_type;
-  std::unique_ptr<Model> (*make)(const JsonFields& config, WeightMap& weights, Backend& backend);
+  /// Takes every weight of the model and of the wanted head; names with WeightMap::allow_unused what of the other heads
+  /// may stay. \throws Error{kUnsupported} for a head that the architecture has not
+  std::unique_ptr<Model> (*make)(const JsonFields& config, WeightMap& weights, Backend& backend, const HeadSpec& head);
+  /// The checkpoint's name of a tensor in the model's own words; nothing: it is a buffer that no model needs.
   std::optional<std::string> (*weight_name)(std::string_view checkpoint_name);
 };
 

@@ -1,4 +1,4 @@
-// BERT: absolute positions, post-norm encoder. Source: transformers/models/bert/modeling_bert.py (BertModel)
+// BERT: absolute positions, post-norm encoder. Source: transformers/models/bert/modeling_bert.py
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -8,7 +8,9 @@
 
 #include "mlxe/error.h"
 #include "models/architecture.h"
+#include "models/shared/take_weights.h"
 #include "nn/activation.h"
+#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -67,47 +69,63 @@ struct Layer {
   NormWeight output_norm;
 };
 
-LinearPart take_linear(WeightMap& weights, const std::string& name, int out_features, int in_features) {
-  return {.weight = weights.take(name + ".weight", {out_features, in_features}),
-          .bias = weights.take(name + ".bias", {out_features})};
-}
-
-NormWeight take_norm(WeightMap& weights, Backend& backend, const std::string& name, int size) {
-  return backend.norm_weight(weights.take(name + ".weight", {size}), weights.take(name + ".bias", {size}));
-}
-
 Layer take_layer(WeightMap& weights, Backend& backend, const BertConfig& config, int index) {
   const std::string name = fmt::format("encoder.layer.{}.", index);
   const int hidden = config.hidden_size;
   const auto linear = [&](const char* part, int out_features, int in_features) {
-    return backend.linear_weight(std::array{take_linear(weights, name + part, out_features, in_features)});
+    return take_linear(weights, backend, name + part, out_features, in_features);
   };
   return {
-      .qkv = backend.linear_weight(std::array{take_linear(weights, name + "attention.self.query", hidden, hidden),
-                                              take_linear(weights, name + "attention.self.key", hidden, hidden),
-                                              take_linear(weights, name + "attention.self.value", hidden, hidden)}),
+      .qkv = backend.linear_weight(std::array{take_part(weights, name + "attention.self.query", hidden, hidden),
+                                              take_part(weights, name + "attention.self.key", hidden, hidden),
+                                              take_part(weights, name + "attention.self.value", hidden, hidden)}),
       .attention_output = linear("attention.output.dense", hidden, hidden),
-      .attention_norm = take_norm(weights, backend, name + "attention.output.LayerNorm", hidden),
+      .attention_norm = take_layer_norm(weights, backend, name + "attention.output.LayerNorm", hidden),
       .intermediate = linear("intermediate.dense", config.intermediate_size, hidden),
       .output = linear("output.dense", hidden, config.intermediate_size),
-      .output_norm = take_norm(weights, backend, name + "output.LayerNorm", hidden),
+      .output_norm = take_layer_norm(weights, backend, name + "output.LayerNorm", hidden),
   };
 }
 
-std::vector<std::int32_t> positions_in_rows(const PackedBatch& batch) {
-  std::vector<std::int32_t> positions(batch.token_ids.size());
-  for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
-    for (std::int32_t token = batch.offsets[row]; token < batch.offsets[row + 1]; ++token) {
-      positions[static_cast<std::size_t>(token)] = token - batch.offsets[row];
+/// Any one head of the checkpoint; what its kind does not have stays empty.
+struct BertHead {
+  LinearWeight pooler;     // sequence: tanh, on the first token
+  LinearWeight transform;  // masked LM: dense, activation, norm
+  NormWeight transform_norm;
+  LinearWeight output;  // labels or the vocabulary
+};
+
+BertHead take_head(WeightMap& weights, Backend& backend, const BertConfig& config, const HeadSpec& spec) {
+  const int hidden = config.hidden_size;
+  BertHead head;
+  switch (spec.kind) {
+    case HeadKind::kNone: break;
+    case HeadKind::kSequence:
+      head.pooler = take_linear(weights, backend, "pooler.dense", hidden, hidden);
+      head.output = take_linear(weights, backend, "classifier", spec.num_labels, hidden);
+      break;
+    case HeadKind::kToken: head.output = take_linear(weights, backend, "classifier", spec.num_labels, hidden); break;
+    case HeadKind::kMaskedLm: {
+      head.transform = take_linear(weights, backend, "cls.predictions.transform.dense", hidden, hidden);
+      head.transform_norm = take_layer_norm(weights, backend, "cls.predictions.transform.LayerNorm", hidden);
+      head.output = take_tied_decoder(weights, backend, "cls.predictions.decoder", "cls.predictions.bias",
+                                      "embeddings.word_embeddings", config.vocab_size, hidden);
+      break;
     }
+    case HeadKind::kNextToken: throw Error(ErrorCode::kUnsupported, "bert is no decoder: it has no next-token logits");
   }
-  return positions;
+  // Heads of other tasks, and the pooler that only some of them use.
+  for (const char* prefix : {"pooler.", "cls.", "classifier.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  return head;
 }
 
 class Bert final : public Model {
  public:
-  Bert(const BertConfig& config, WeightMap& weights, Backend& backend)
+  Bert(const BertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : config_(config),
+        head_kind_(head.kind),
         traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
@@ -117,14 +135,14 @@ class Bert final : public Model {
                    .num_kv_heads = config.num_attention_heads,
                    .head_dim = config.hidden_size / config.num_attention_heads,
                    .scale = 1.0F / std::sqrt(static_cast<float>(config.hidden_size / config.num_attention_heads))} {
-    const auto table = [&](const char* name, int rows) {
-      return backend.embedding_table(
-          weights.take(fmt::format("embeddings.{}.weight", name), {rows, config.hidden_size}));
-    };
-    word_embeddings_ = table("word_embeddings", config.vocab_size);
-    token_type_embeddings_ = table("token_type_embeddings", config.type_vocab_size);
-    position_embeddings_ = table("position_embeddings", config.max_position_embeddings);
-    embeddings_norm_ = take_norm(weights, backend, "embeddings.LayerNorm", config.hidden_size);
+    const int hidden = config.hidden_size;
+    head_ = take_head(weights, backend, config, head);
+    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
+    token_type_embeddings_ =
+        take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
+    position_embeddings_ =
+        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
+    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", config.hidden_size);
     for (int index = 0; index < config.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config, index));
     }
@@ -144,6 +162,21 @@ class Bert final : public Model {
     return x;  // [tokens, hidden]
   }
 
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    switch (head_kind_) {
+      case HeadKind::kSequence: {
+        const Tensor first = ops.pool(hidden, batch, PoolingMode::kCls, {});
+        return ops.linear(ops.linear(first, head_.pooler, Activation::kTanh), head_.output);
+      }
+      case HeadKind::kToken: return ops.linear(hidden, head_.output);
+      case HeadKind::kMaskedLm: {
+        const Tensor transformed = ops.linear(hidden, head_.transform, config_.hidden_act);
+        return ops.linear(ops.layer_norm(transformed, head_.transform_norm, config_.layer_norm_eps), head_.output);
+      }
+      default: return Model::logits(ops, hidden, batch);
+    }
+  }
+
  private:
   Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
     const int hidden = config_.hidden_size;
@@ -160,6 +193,8 @@ class Bert final : public Model {
   }
 
   BertConfig config_;
+  HeadKind head_kind_;
+  BertHead head_;
   ModelTraits traits_;
   AttentionSpec attention_;
   EmbeddingTable word_embeddings_;
@@ -171,8 +206,8 @@ class Bert final : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> make_bert(const JsonFields& config, WeightMap& weights, Backend& backend) {
-  return std::make_unique<Bert>(BertConfig::parse(config), weights, backend);
+std::unique_ptr<Model> make_bert(const JsonFields& config, WeightMap& weights, Backend& backend, const HeadSpec& head) {
+  return std::make_unique<Bert>(BertConfig::parse(config), weights, backend, head);
 }
 
 std::optional<std::string> bert_weight_name(std::string_view checkpoint_name) {
@@ -180,12 +215,7 @@ std::optional<std::string> bert_weight_name(std::string_view checkpoint_name) {
   if (name.starts_with("bert.")) {
     name.remove_prefix(5);
   }
-  // Heads of other tasks, and a buffer that older versions of transformers saved.
-  for (const std::string_view head : {"pooler.", "cls.", "classifier.", "qa_outputs."}) {
-    if (name.starts_with(head)) {
-      return std::nullopt;
-    }
-  }
+  // A buffer that older versions of transformers saved.
   if (name == "embeddings.position_ids") {
     return std::nullopt;
   }

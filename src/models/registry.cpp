@@ -12,8 +12,9 @@
 namespace mlxe {
 
 // What each models/<name>.cpp defines.
-#define MLXE_ARCHITECTURE(name, model_type)                                                           \
-  std::unique_ptr<Model> make_##name(const JsonFields& config, WeightMap& weights, Backend& backend); \
+#define MLXE_ARCHITECTURE(name, model_type)                                                          \
+  std::unique_ptr<Model> make_##name(const JsonFields& config, WeightMap& weights, Backend& backend, \
+                                     const HeadSpec& head);                                          \
   std::optional<std::string> name##_weight_name(std::string_view checkpoint_name);
 #include "models/registry.def"
 #undef MLXE_ARCHITECTURE
@@ -38,6 +39,10 @@ const Architecture& find_architecture(std::string_view model_type) {
   throw Error(ErrorCode::kUnsupported,
               fmt::format("model_type '{}' is not supported{}, wanted one of: {}", model_type,
                           nearest ? fmt::format(" (did you mean '{}'?)", *nearest) : "", fmt::join(known, ", ")));
+}
+
+Tensor Model::logits(Ops& /*ops*/, const Tensor& /*hidden*/, const PackedBatch& /*batch*/) const {
+  throw Error(ErrorCode::kUnsupported, "the model was loaded without a head, so it has no logits");
 }
 
 std::vector<std::string> architecture_names() {

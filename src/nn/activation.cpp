@@ -19,7 +19,7 @@ namespace {
 using NamedActivation = std::pair<std::string_view, Activation>;
 
 // gelu_fast and gelu_accurate write the tanh form with other parentheses; 0.7978845608 is sqrt(2 / pi).
-constexpr std::array<NamedActivation, 13> kHfNames = {{
+constexpr std::array<NamedActivation, 14> kHfNames = {{
     {"gelu", Activation::kGeluErf},
     {"gelu_python", Activation::kGeluErf},
     {"gelu_new", Activation::kGeluTanh},
@@ -32,6 +32,7 @@ constexpr std::array<NamedActivation, 13> kHfNames = {{
     {"swish", Activation::kSilu},
     {"tanh", Activation::kTanh},
     {"sigmoid", Activation::kSigmoid},
+    {"quick_gelu", Activation::kQuickGelu},
     {"linear", Activation::kNone},
 }};
 
@@ -79,6 +80,7 @@ std::string_view to_string(Activation activation) {
     case Activation::kSilu: return "silu";
     case Activation::kTanh: return "tanh";
     case Activation::kSigmoid: return "sigmoid";
+    case Activation::kQuickGelu: return "quick_gelu";
   }
   return "?";
 }

@@ -37,8 +37,16 @@ class Backend {
   /// \param parts  equal `in`; outputs are stacked in order; float32, float16 or bfloat16
   [[nodiscard]] virtual LinearWeight linear_weight(std::span<const LinearPart> parts) = 0;
   [[nodiscard]] virtual EmbeddingTable embedding_table(const HostTensor& weight) = 0;  ///< [rows, columns]
-  [[nodiscard]] virtual NormWeight norm_weight(const HostTensor& weight,
-                                               const std::optional<HostTensor>& bias) = 0;  ///< each [size]
+  /// \param weight, bias   each [size]
+  /// \param scale_offset   added to the weight (Gemma's norms store w for a scale of 1 + w)
+  [[nodiscard]] virtual NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias,
+                                               float scale_offset) = 0;
+  [[nodiscard]] NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) {
+    return norm_weight(weight, bias, 0.0F);
+  }
+  /// \param weight  [channels, 1, taps] or [channels, taps]
+  /// \param bias    [channels]
+  [[nodiscard]] virtual ConvWeight conv_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) = 0;
 
   /// Calls task(ops, i) for i in [0, num_tasks), several at once on different workers where there are some.
   /// With fewer tasks than workers the workers share the work inside each operation.

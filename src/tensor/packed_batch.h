@@ -12,6 +12,9 @@ struct PackedBatch {
   std::vector<std::int32_t> type_ids;        ///< [total_tokens]; 0 for the first text of a pair, 1 for the second
   std::vector<std::int32_t> offsets{0};      ///< [rows + 1]; row r owns tokens [offsets[r], offsets[r + 1])
   std::vector<std::int32_t> prompt_lengths;  ///< [rows]; leading tokens that belong to the prompt; empty: none do
+  /// [rows]; tokens of a row from here on see the others and are seen by none (ColBERT's query expansion); empty: all
+  /// are seen
+  std::vector<std::int32_t> key_lengths;
 
   [[nodiscard]] int num_rows() const { return static_cast<int>(offsets.size()) - 1; }
   [[nodiscard]] int num_tokens() const { return static_cast<int>(token_ids.size()); }

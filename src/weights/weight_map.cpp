@@ -63,6 +63,14 @@ HostTensor WeightMap::take(std::string_view name, const Shape& shape) {
   if (!taken_.emplace(name).second) {
     throw Error(ErrorCode::kInternal, fmt::format("weight '{}' was taken twice", name));
   }
+  return find(name, shape);
+}
+
+HostTensor WeightMap::borrow(std::string_view name, const Shape& shape) {
+  return find(name, shape);
+}
+
+HostTensor WeightMap::find(std::string_view name, const Shape& shape) {
   const HostTensor nothing{.dtype = DType::kFloat32, .shape = shape, .data = nullptr, .owner = nullptr};
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
@@ -96,10 +104,20 @@ std::optional<Shape> WeightMap::shape_of(std::string_view name) const {
   return found == entries_.end() ? std::nullopt : std::optional(found->second.stored.tensor.shape);
 }
 
+void WeightMap::allow_unused(std::string_view prefix) {
+  unused_prefixes_.emplace_back(prefix);
+}
+
+// Taken, or not yet and wanted.
+bool WeightMap::is_used(std::string_view name) const {
+  return taken_.contains(name) ||
+         std::ranges::none_of(unused_prefixes_, [&](const std::string& prefix) { return name.starts_with(prefix); });
+}
+
 void WeightMap::finish() const {
   std::vector<Misfit> unexpected;
   for (const auto& [name, entry] : entries_) {
-    if (!taken_.contains(name)) {
+    if (!taken_.contains(name) && is_used(name)) {
       unexpected.push_back({shown_name(name), fmt::format("{} of shape {}", dtype_of(entry.stored),
                                                           to_string(entry.stored.tensor.shape))});
     }
@@ -118,7 +136,7 @@ void WeightMap::finish() const {
 std::size_t WeightMap::num_parameters() const {
   std::size_t count = 0;
   for (const auto& [name, entry] : entries_) {
-    if (entry.stored.supported && is_float(entry.stored.tensor.dtype)) {
+    if (is_used(name) && entry.stored.supported && is_float(entry.stored.tensor.dtype)) {
       count += num_elements(entry.stored.tensor.shape);
     }
   }
@@ -130,7 +148,7 @@ std::optional<DType> WeightMap::largest_dtype() const {
   std::size_t most = 0;
   for (const auto& [name, entry] : entries_) {
     const std::size_t count = num_elements(entry.stored.tensor.shape);
-    if (entry.stored.supported && count > most) {
+    if (is_used(name) && entry.stored.supported && count > most) {
       most = count;
       dtype = entry.stored.tensor.dtype;
     }

@@ -35,15 +35,21 @@ class WeightMap {
   [[nodiscard]] HostTensor take(std::string_view name, const Shape& shape);
   /// take(), or nothing if there is no such tensor.
   [[nodiscard]] std::optional<HostTensor> take_if_present(std::string_view name, const Shape& shape);
+  /// As take(), for a second user of a tensor that somebody takes: tied weights.
+  [[nodiscard]] HostTensor borrow(std::string_view name, const Shape& shape);
   [[nodiscard]] bool has(std::string_view name) const;
   /// Shape of a tensor, if it is there; does not take it.
   [[nodiscard]] std::optional<Shape> shape_of(std::string_view name) const;
 
+  /// Tensors whose names begin so may be left over: heads of other tasks.
+  void allow_unused(std::string_view prefix);
+
   /// \throws Error{kCorruptModel} listing all missing, misfit and left-over tensors with wanted and found shapes
   void finish() const;
 
-  [[nodiscard]] std::size_t num_parameters() const;          ///< elements of all floating-point tensors of the model
-  [[nodiscard]] std::optional<DType> largest_dtype() const;  ///< type of the largest tensor
+  [[nodiscard]] std::size_t num_parameters()
+      const;  ///< elements of all floating-point tensors but those that may be left over and are
+  [[nodiscard]] std::optional<DType> largest_dtype() const;  ///< type of the largest tensor that was taken
 
  private:
   struct Entry {
@@ -54,11 +60,14 @@ class WeightMap {
     std::string name;
     std::string reason;
   };
+  [[nodiscard]] bool is_used(std::string_view name) const;
+  [[nodiscard]] HostTensor find(std::string_view name, const Shape& shape);
   [[nodiscard]] std::string shown_name(std::string_view name) const;
 
   std::filesystem::path folder_;
   std::map<std::string, Entry, std::less<>> entries_;  // by the model's name
   std::set<std::string, std::less<>> taken_;
+  std::vector<std::string> unused_prefixes_;
   std::vector<Misfit> missing_;
   std::vector<Misfit> misfits_;
 };

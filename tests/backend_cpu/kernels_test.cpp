@@ -225,6 +225,7 @@ std::vector<float> attend(const AttentionKernels& kernels, const std::vector<flo
   args.out = out.data();
   args.ldq = args.ldk = args.ldv = args.ldo = head_dim;
   args.length = length;
+  args.key_length = length;
   args.head_dim = head_dim;
   args.scale = 2.0F;
   args.scratch = scratch.data();

@@ -97,6 +97,7 @@ inline double reference_activation(double x, Activation activation) {
     case Activation::kSilu: return x / (1 + std::exp(-x));
     case Activation::kTanh: return std::tanh(x);
     case Activation::kSigmoid: return 1 / (1 + std::exp(-x));
+    case Activation::kQuickGelu: return x / (1 + std::exp(-1.702 * x));
   }
   return x;
 }

@@ -71,8 +71,12 @@ class CpuBackend final : public Backend {
     return pack_linear(*precision_.kernels, memory_, parts);
   }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return map_table(weight); }
-  NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
-    return copy_norm(weight, bias);
+  using Backend::norm_weight;
+  NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
+    return copy_norm(weight, bias, scale_offset);
+  }
+  ConvWeight conv_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
+    return copy_conv(weight, bias);
   }
   void run(std::size_t num_tasks, const std::function<void(Ops&, std::size_t)>& task) override {
     pool_.run(num_tasks, [&](Team& team, Worker& worker, std::size_t index) {

@@ -1,87 +1,15 @@
-// CpuOps: the operations on one worker's arena, shared out over a team where it has more than one member.
+// CpuOps: the operations on rows, on one worker's arena; shared out over a team where it has more than one member.
 #include "backend/cpu/cpu_ops.h"
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
+#include "backend/cpu/cpu_tensor.h"
 #include "backend/cpu/cpu_weights.h"
 #include "backend/cpu/pooling.h"
-#include "mlxe/error.h"
 
 namespace mlxe::cpu {
-namespace {
-
-/// Rows in an arena block, or some columns of another tensor's rows.
-struct CpuTensor final : TensorStorage {
-  CpuTensor(Arena& arena, std::size_t num_floats) : arena_(&arena), num_floats_(num_floats) {
-    data = arena.allocate(num_floats);
-  }
-  CpuTensor(std::shared_ptr<TensorStorage> parent, float* first, std::ptrdiff_t stride)
-      : data(first), ld(stride), parent_(std::move(parent)) {}
-  ~CpuTensor() override {
-    if (arena_ != nullptr) {
-      arena_->release(data, num_floats_);
-    }
-  }
-  CpuTensor(const CpuTensor&) = delete;
-  CpuTensor& operator=(const CpuTensor&) = delete;
-
-  float* data = nullptr;
-  std::ptrdiff_t ld = 0;
-
- private:
-  Arena* arena_ = nullptr;
-  std::size_t num_floats_ = 0;
-  std::shared_ptr<TensorStorage> parent_;  // shared with the tensor that this is a part of
-};
-
-CpuTensor& cpu(const Tensor& tensor) {
-  return static_cast<CpuTensor&>(*tensor.storage());
-}
-
-/// Floats of one team member's block, aligned; freed at the end of the operation.
-class Scratch {
- public:
-  Scratch(Arena& arena, std::size_t floats_per_member, int members)
-      : arena_(arena),
-        per_member_((floats_per_member + 15) / 16 * 16),
-        total_(per_member_ * static_cast<std::size_t>(members)),
-        data_(arena.allocate(total_)) {}
-  ~Scratch() { arena_.release(data_, total_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] float* of(int member) const { return data_ + per_member_ * static_cast<std::size_t>(member); }
-
- private:
-  Arena& arena_;
-  std::size_t per_member_;
-  std::size_t total_;
-  float* data_;
-};
-
-/// Row stride of `words` words: rows a multiple of 4 KB apart would share one cache set; one line more spreads them.
-std::ptrdiff_t spread(int words) {
-  return words % 1024 == 0 ? words + 16 : words;
-}
-
-template <class... Args>
-void check(bool good, fmt::format_string<Args...> message, Args&&... args) {
-  if (!good) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format(message, std::forward<Args>(args)...));
-  }
-}
-
-void check_batch(const char* op, const Tensor& x, const PackedBatch& batch) {
-  check(batch.offsets.back() == x.rows(), "{}: the batch ends at token {}, the tensor has {} rows", op,
-        batch.offsets.back(), x.rows());
-}
-
-}  // namespace
 
 Tensor CpuOps::make(int rows, int columns) {
   const std::ptrdiff_t ld = spread(columns);
@@ -134,81 +62,6 @@ Tensor CpuOps::gather_sum(std::span<const Lookup> lookups) {
   return result;
 }
 
-Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
-  check(x.columns() == weight.in_features, "linear: input has {} columns, the weight wants {}", x.columns(),
-        weight.in_features);
-  check(residual.empty() || (residual.rows() == x.rows() && residual.columns() == weight.out_features),
-        "linear: residual is [{}, {}], wanted [{}, {}]", residual.rows(), residual.columns(), x.rows(),
-        weight.out_features);
-  const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
-  const MatrixKernels& kernels = *packed.kernels;
-  Tensor result = make(x.rows(), weight.out_features);
-  GemmArgs args;
-  args.a = cpu(x).data;
-  args.lda = cpu(x).ld;
-  args.b = packed.panels.data;
-  args.k_words = packed.k_words;
-  args.bias = packed.bias.empty() ? nullptr : packed.bias.data();
-  if (!residual.empty()) {
-    args.residual = cpu(residual).data;
-    args.ldr = cpu(residual).ld;
-  }
-  args.c = cpu(result).data;
-  args.ldc = cpu(result).ld;
-  args.rows = x.rows();
-  args.n = weight.out_features;
-  args.panel_end = packed.num_panels;
-  args.activation = activation;
-
-  const bool prepared = kernels.prepare_rows != nullptr;
-  const std::size_t rows = static_cast<std::size_t>(x.rows());
-  const std::ptrdiff_t ld_words = spread(packed.k_words);
-  const Scratch words(arena_, prepared ? rows * static_cast<std::size_t>(ld_words) : 0, 1);
-  const Scratch quantization(arena_, prepared ? rows : 0, 2);  // scales, then offsets
-  if (prepared) {
-    for_rows(x.rows(), [&](int begin, int end) {
-      kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, weight.in_features,
-                           words.of(0) + begin * ld_words, ld_words, quantization.of(0) + begin,
-                           quantization.of(1) + begin);
-    });
-    args.a = words.of(0);
-    args.lda = ld_words;
-    args.row_scale = quantization.of(0);
-    args.row_offset = quantization.of(1);
-    args.column_scale = packed.column_scale.data();
-    args.column_sum = packed.column_sum.data();
-  }
-  multiply(kernels, args, packed.num_panels);
-  return result;
-}
-
-void CpuOps::multiply(const MatrixKernels& kernels, const GemmArgs& args, int num_panels) {
-  if (team_.size() == 1) {
-    kernels.gemm(args);
-    return;
-  }
-  // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
-  constexpr int kRowsPerPiece = 96;
-  const int row_pieces = std::max(1, args.rows / kRowsPerPiece);
-  const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
-  team_.for_each(row_pieces * panel_pieces, [&](int piece, int /*member*/) {
-    const int row_piece = piece / panel_pieces;
-    const int panel_piece = piece % panel_pieces;
-    const int begin = static_cast<int>(static_cast<long>(args.rows) * row_piece / row_pieces);
-    const int end = static_cast<int>(static_cast<long>(args.rows) * (row_piece + 1) / row_pieces);
-    GemmArgs part = args;
-    part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
-    part.c += begin * args.ldc;
-    part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
-    part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
-    part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
-    part.rows = end - begin;
-    part.panel_begin = num_panels * panel_piece / panel_pieces;
-    part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;
-    kernels.gemm(part);
-  });
-}
-
 Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
   check(x.columns() == norm.size, "layer_norm: input has {} columns, the weight {}", x.columns(), norm.size);
   const auto& weight = static_cast<const FloatNorm&>(*norm.storage);
@@ -229,54 +82,133 @@ Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
   return result;
 }
 
+Tensor CpuOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
+  check(norm.size > 0 && x.columns() % norm.size == 0, "rms_norm: input has {} columns, the weight {}", x.columns(),
+        norm.size);
+  const auto& weight = static_cast<const FloatNorm&>(*norm.storage);
+  Tensor result = make(x.rows(), x.columns());
+  for_rows(x.rows(), [&](int begin, int end) {
+    RmsNormArgs args;
+    args.x = cpu(x).data + begin * cpu(x).ld;
+    args.ldx = cpu(x).ld;
+    args.y = cpu(result).data + begin * cpu(result).ld;
+    args.ldy = cpu(result).ld;
+    args.scale = weight.scale.data();
+    args.eps = eps;
+    args.rows = end - begin;
+    args.groups = x.columns() / norm.size;
+    args.size = norm.size;
+    vector_.rms_norm(args);
+  });
+  return result;
+}
+
 Tensor CpuOps::columns(const Tensor& x, int begin, int count) {
   check(begin >= 0 && count >= 0 && begin + count <= x.columns(), "columns: {} from {}, the tensor has {}", count,
         begin, x.columns());
   return {x.rows(), count, std::make_shared<CpuTensor>(x.shared_storage(), cpu(x).data + begin, cpu(x).ld)};
 }
 
-Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                         const AttentionSpec& spec) {
-  check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
-        "attention: {} heads, {} key heads, scale {}", spec.num_heads, spec.num_kv_heads, spec.scale);
-  check(q.columns() == spec.num_heads * spec.head_dim, "attention: q has {} columns, wanted {} heads of {}",
-        q.columns(), spec.num_heads, spec.head_dim);
-  check(k.columns() == spec.num_kv_heads * spec.head_dim && v.columns() == k.columns(),
-        "attention: k and v have {} and {} columns, wanted {} heads of {}", k.columns(), v.columns(), spec.num_kv_heads,
-        spec.head_dim);
-  check(k.rows() == q.rows() && v.rows() == q.rows(), "attention: q, k and v have {}, {} and {} rows", q.rows(),
-        k.rows(), v.rows());
-  check_batch("attention", q, batch);
-  Tensor result = make(q.rows(), q.columns());
-  const int group = spec.num_heads / spec.num_kv_heads;
-  int longest = 0;
-  for (int r = 0; r < batch.num_rows(); ++r) {
-    longest =
-        std::max(longest, batch.offsets[static_cast<std::size_t>(r) + 1] - batch.offsets[static_cast<std::size_t>(r)]);
+Tensor CpuOps::short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) {
+  check(x.columns() == weight.channels, "short_conv: input has {} columns, the weight {} channels", x.columns(),
+        weight.channels);
+  check(padding == ConvPadding::kCausal || weight.taps % 2 == 1, "short_conv: {} taps, wanted an odd number",
+        weight.taps);
+  check_batch("short_conv", x, batch);
+  check_key_lengths("short_conv", batch);
+  const auto& conv = static_cast<const ConvTaps&>(*weight.storage);
+  const int before = padding == ConvPadding::kCausal ? weight.taps - 1 : weight.taps / 2;
+  Tensor result = make(x.rows(), x.columns());
+  for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+    const int first = batch.offsets[row];
+    const int length = batch.offsets[row + 1] - first;
+    const int keys = batch.key_lengths.empty() ? length : batch.key_lengths[row];
+    for_rows(length, [&](int begin, int end) {
+      for (int token = begin; token < end; ++token) {
+        float* out = cpu(result).data + (first + token) * cpu(result).ld;
+        for (int c = 0; c < weight.channels; ++c) {
+          out[c] = conv.bias.empty() ? 0.0F : conv.bias[static_cast<std::size_t>(c)];
+        }
+        for (int tap = 0; tap < weight.taps; ++tap) {
+          const int source = token + tap - before;
+          if (source < 0 || source >= keys) {
+            continue;
+          }
+          const float* in = cpu(x).data + (first + source) * cpu(x).ld;
+          const float* taps = conv.taps.data() + static_cast<std::ptrdiff_t>(tap) * weight.channels;
+          for (int c = 0; c < weight.channels; ++c) {
+            out[c] += taps[c] * in[c];
+          }
+        }
+      }
+    });
   }
-  const Scratch scratch(arena_, attention_.scratch_floats(longest, spec.head_dim, group), team_.size());
-  team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
-    const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
-    const int kv_head = piece % spec.num_kv_heads;
-    const std::ptrdiff_t first = batch.offsets[row];
-    const int q_column = kv_head * group * spec.head_dim;
-    const int kv_column = kv_head * spec.head_dim;
-    AttentionArgs args;
-    args.q = cpu(q).data + first * cpu(q).ld + q_column;
-    args.ldq = cpu(q).ld;
-    args.k = cpu(k).data + first * cpu(k).ld + kv_column;
-    args.ldk = cpu(k).ld;
-    args.v = cpu(v).data + first * cpu(v).ld + kv_column;
-    args.ldv = cpu(v).ld;
-    args.out = cpu(result).data + first * cpu(result).ld + q_column;
-    args.ldo = cpu(result).ld;
-    args.length = batch.offsets[row + 1] - batch.offsets[row];
-    args.head_dim = spec.head_dim;
-    args.num_q_heads = group;
-    args.scale = spec.scale;
-    args.scratch = scratch.of(member);
-    attention_.attention(args);
+  return result;
+}
+
+template <class F>
+Tensor CpuOps::map_rows(int rows, int columns, const F& row_of) {
+  Tensor result = make(rows, columns);
+  for_rows(rows, [&](int begin, int end) {
+    for (int row = begin; row < end; ++row) {
+      row_of(row, cpu(result).data + row * cpu(result).ld);
+    }
   });
+  return result;
+}
+
+Tensor CpuOps::add(const Tensor& a, const Tensor& b) {
+  check_same_shape("add", a, b);
+  return map_rows(a.rows(), a.columns(), [&](int row, float* out) {
+    const float* x = cpu(a).data + row * cpu(a).ld;
+    const float* y = cpu(b).data + row * cpu(b).ld;
+    for (int c = 0; c < a.columns(); ++c) {
+      out[c] = x[c] + y[c];
+    }
+  });
+}
+
+Tensor CpuOps::multiply(const Tensor& a, const Tensor& b) {
+  check_same_shape("multiply", a, b);
+  return map_rows(a.rows(), a.columns(), [&](int row, float* out) {
+    const float* x = cpu(a).data + row * cpu(a).ld;
+    const float* y = cpu(b).data + row * cpu(b).ld;
+    for (int c = 0; c < a.columns(); ++c) {
+      out[c] = x[c] * y[c];
+    }
+  });
+}
+
+Tensor CpuOps::scale(const Tensor& x, float factor) {
+  return map_rows(x.rows(), x.columns(), [&](int row, float* out) {
+    const float* in = cpu(x).data + row * cpu(x).ld;
+    for (int c = 0; c < x.columns(); ++c) {
+      out[c] = in[c] * factor;
+    }
+  });
+}
+
+Tensor CpuOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
+  check_rows("take_rows", rows, x.rows());
+  return map_rows(static_cast<int>(rows.size()), x.columns(), [&](int row, float* out) {
+    std::copy_n(cpu(x).data + rows[static_cast<std::size_t>(row)] * cpu(x).ld, x.columns(), out);
+  });
+}
+
+Tensor CpuOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+                        std::span<const float> factors) {
+  check_rows("add_rows", rows, base.rows());
+  check(x.rows() == static_cast<int>(rows.size()) && factors.size() == rows.size() && x.columns() == base.columns(),
+        "add_rows: x is [{}, {}] with {} rows and {} factors, wanted {} columns", x.rows(), x.columns(), rows.size(),
+        factors.size(), base.columns());
+  Tensor result = scale(base, 1.0F);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float* in = cpu(x).data + static_cast<std::ptrdiff_t>(i) * cpu(x).ld;
+    float* out = cpu(result).data + rows[i] * cpu(result).ld;
+    for (int c = 0; c < x.columns(); ++c) {
+      out[c] += factors[i] * in[c];
+    }
+  }
   return result;
 }
 

@@ -17,12 +17,25 @@ class CpuOps final : public Ops {
   CpuOps(const VectorKernels& vector, const AttentionKernels& attention, Team& team, Arena& arena)
       : vector_(vector), attention_(attention), team_(team), arena_(arena) {}
 
+  using Ops::linear;
   Tensor gather_sum(std::span<const Lookup> lookups) override;
   Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override;
+  Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) override;
   Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) override;
+  Tensor rms_norm(const Tensor& x, const NormWeight& norm, float eps) override;
   Tensor columns(const Tensor& x, int begin, int count) override;
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
                    const AttentionSpec& spec) override;
+  Tensor rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,
+                      float scale) override;
+  Tensor rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) override;
+  Tensor short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) override;
+  Tensor add(const Tensor& a, const Tensor& b) override;
+  Tensor multiply(const Tensor& a, const Tensor& b) override;
+  Tensor scale(const Tensor& x, float factor) override;
+  Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+                  std::span<const float> factors) override;
   Tensor pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
               std::span<const std::int32_t> first_token) override;
   Tensor concat_columns(std::span<const Tensor> parts) override;
@@ -34,8 +47,12 @@ class CpuOps final : public Ops {
   /// Calls rows(begin, end) for pieces of [0, num_rows).
   void for_rows(int num_rows, const std::function<void(int begin, int end)>& rows);
 
+  /// A new tensor, its rows filled by row_of(row, out).
+  template <class F>
+  [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
+
   /// The product of all rows and panels, shared out over the team.
-  void multiply(const MatrixKernels& kernels, const GemmArgs& args, int num_panels);
+  void multiply_panels(const MatrixKernels& kernels, const GemmArgs& args, int num_panels);
 
   const VectorKernels& vector_;
   const AttentionKernels& attention_;

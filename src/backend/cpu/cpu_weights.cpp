@@ -169,7 +169,7 @@ EmbeddingTable map_table(const HostTensor& weight) {
   return handle;
 }
 
-NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias) {
+NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) {
   check(weight.shape.size() == 1, fmt::format("norm weight has shape {}, wanted [size]", to_string(weight.shape)));
   check(!bias || bias->shape == weight.shape,
         fmt::format("norm bias and weight differ in shape, wanted {}", to_string(weight.shape)));
@@ -177,10 +177,38 @@ NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& 
   if (weight.has_data() && (!bias || bias->has_data())) {
     auto norm = std::make_shared<FloatNorm>();
     norm->scale = to_floats(weight);
+    for (float& scale : norm->scale) {
+      scale += scale_offset;
+    }
     if (bias) {
       norm->shift = to_floats(*bias);
     }
     handle.storage = std::move(norm);
+  }
+  return handle;
+}
+
+ConvWeight copy_conv(const HostTensor& weight, const std::optional<HostTensor>& bias) {
+  const Shape& shape = weight.shape;
+  check(shape.size() == 2 || (shape.size() == 3 && shape[1] == 1),
+        fmt::format("convolution weight has shape {}, wanted [channels, 1, taps]", to_string(shape)));
+  check(!bias || bias->shape == Shape{shape[0]}, fmt::format("convolution bias, wanted shape [{}]", shape[0]));
+  ConvWeight handle{shape[0], shape.back(), nullptr};
+  if (weight.has_data() && (!bias || bias->has_data())) {
+    auto conv = std::make_shared<ConvTaps>();
+    const std::vector<float> values = to_floats(weight);  // [channels, taps]
+    const auto channels = static_cast<std::size_t>(handle.channels);
+    const auto taps = static_cast<std::size_t>(handle.taps);
+    conv->taps.resize(values.size());
+    for (std::size_t channel = 0; channel < channels; ++channel) {
+      for (std::size_t tap = 0; tap < taps; ++tap) {
+        conv->taps[tap * channels + channel] = values[channel * taps + tap];
+      }
+    }
+    if (bias) {
+      conv->bias = to_floats(*bias);
+    }
+    handle.storage = std::move(conv);
   }
   return handle;
 }

@@ -49,12 +49,18 @@ struct FloatNorm final : WeightStorage {
   std::vector<float> shift;  // or empty
 };
 
+struct ConvTaps final : WeightStorage {
+  std::vector<float> taps;  // [taps, channels]
+  std::vector<float> bias;  // [channels], or empty
+};
+
 /// Each gives an empty handle if a tensor has no data.
 /// \throws Error{kInvalidInput} if shapes do not fit
 [[nodiscard]] LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory,
                                        std::span<const LinearPart> parts);
 [[nodiscard]] EmbeddingTable map_table(const HostTensor& weight);
-[[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias);
+[[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset);
+[[nodiscard]] ConvWeight copy_conv(const HostTensor& weight, const std::optional<HostTensor>& bias);
 
 /// Elements [first, first + count) of a weight, widened to float32.
 void widen(const HostTensor& weight, std::size_t first, std::size_t count, float* out);

@@ -14,7 +14,8 @@ namespace mlxe::cpu {
 struct GemmArgs {
   const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
-  const void* b = nullptr;  ///< packed panels: panel j holds [k_words, panel_width] words, zeros beyond column n
+  const void* b = nullptr;         ///< packed panels: panel j holds [k_words, panel_width] words, zeros beyond column n
+  std::ptrdiff_t panel_words = 0;  ///< words from one panel to the next; 0: k_words * panel_width
   int k_words = 0;
   const float* bias = nullptr;      ///< [num_panels * panel_width], or null
   const float* residual = nullptr;  ///< [rows, n], row stride ldr, or null
@@ -44,9 +45,25 @@ struct AttentionArgs {
   float* out = nullptr;  ///< as q, row stride ldo
   std::ptrdiff_t ldo = 0;
   int length = 0;
+  int key_length = 0;  ///< 0 .. length: tokens from here on are no keys
   int head_dim = 0;
   int num_q_heads = 1;
-  float scale = 1.0F;        ///< > 0
+  float scale = 1.0F;  ///< > 0
+  int left_window = AttentionSpec::kUnlimited;
+  int right_window = AttentionSpec::kUnlimited;
+  const float* sinks = nullptr;  ///< [num_q_heads], or null
+  // As DistanceBias and RelativeScores have them, from the first of the query heads on; null: none.
+  const float* distance_bias = nullptr;
+  std::ptrdiff_t ld_distance_bias = 0;
+  int max_distance = 0;
+  const float* by_query = nullptr;  ///< of the sequence's first token
+  std::ptrdiff_t ld_by_query = 0;
+  const float* by_key = nullptr;  ///< of the sequence's first token
+  std::ptrdiff_t ld_by_key = 0;
+  int num_buckets = 0;
+  const std::int32_t* bucket_of_distance = nullptr;
+  int max_relative_distance = 0;
+  bool biased = false;       ///< there are sinks, a distance bias or relative scores
   float* scratch = nullptr;  ///< AttentionKernels::scratch_floats(...) floats, aligned to 64 bytes
 };
 
@@ -58,6 +75,42 @@ struct LayerNormArgs {
   const float* scale = nullptr;  ///< [size]
   const float* shift = nullptr;  ///< [size], or null
   float eps = 0.0F;
+  int rows = 0;
+  int size = 0;
+};
+
+struct RmsNormArgs {
+  const float* x = nullptr;  ///< [rows, groups * size], row stride ldx
+  std::ptrdiff_t ldx = 0;
+  float* y = nullptr;  ///< as x, row stride ldy; may be x
+  std::ptrdiff_t ldy = 0;
+  const float* scale = nullptr;  ///< [size]
+  float eps = 0.0F;
+  int rows = 0;
+  int groups = 1;
+  int size = 0;
+};
+
+struct RopeArgs {
+  const float* x = nullptr;  ///< [rows, heads * head_dim], row stride ldx
+  std::ptrdiff_t ldx = 0;
+  float* y = nullptr;  ///< as x, row stride ldy
+  std::ptrdiff_t ldy = 0;
+  const float* table = nullptr;  ///< [rows, 2 * pairs], cosines, then sines; row stride ldt
+  std::ptrdiff_t ldt = 0;
+  int rows = 0;
+  int heads = 0;
+  int head_dim = 0;
+  int pairs = 0;
+  RopePairs layout = RopePairs::kHalves;
+};
+
+struct GateArgs {
+  const float* x = nullptr;  ///< [rows, 2 * size], row stride ldx
+  std::ptrdiff_t ldx = 0;
+  float* y = nullptr;  ///< [rows, size], row stride ldy
+  std::ptrdiff_t ldy = 0;
+  Gate gate;
   int rows = 0;
   int size = 0;
 };
@@ -86,6 +139,9 @@ struct AttentionKernels {
 /// What is float32 at every precision.
 struct VectorKernels {
   void (*layer_norm)(const LayerNormArgs&);
+  void (*rms_norm)(const RmsNormArgs&);
+  void (*rope)(const RopeArgs&);
+  void (*gate)(const GateArgs&);
   void (*activate)(Activation activation, float* x, std::size_t count);  ///< in place
 };
 

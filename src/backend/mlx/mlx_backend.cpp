@@ -39,8 +39,12 @@ class MlxBackend final : public Backend {
 
   LinearWeight linear_weight(std::span<const LinearPart> parts) override { return make_linear(parts, stream_); }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return make_table(weight, stream_); }
-  NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
-    return make_norm(weight, bias, stream_);
+  using Backend::norm_weight;
+  NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
+    return make_norm(weight, bias, scale_offset, stream_);
+  }
+  ConvWeight conv_weight(const HostTensor& weight, const std::optional<HostTensor>& bias) override {
+    return make_conv(weight, bias, stream_);
   }
 
   void run(std::size_t num_tasks, const std::function<void(Ops&, std::size_t)>& task) override {

@@ -3,62 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
+#include "backend/mlx/mlx_tensor.h"
 #include "backend/mlx/mlx_weights.h"
-#include "mlxe/error.h"
 
 namespace mlxe::mlx_backend {
-namespace {
-
-struct MlxTensor final : TensorStorage {
-  explicit MlxTensor(mx::array a) : array(std::move(a)) {}
-  mx::array array;  // [rows, columns], float32
-};
-
-const mx::array& array_of(const Tensor& tensor) {
-  return static_cast<const MlxTensor&>(*tensor.storage()).array;
-}
-
-Tensor wrap(mx::array array) {
-  const int rows = array.shape(0);
-  const int columns = array.shape(1);
-  return {rows, columns, std::make_shared<MlxTensor>(std::move(array))};
-}
-
-template <class... Args>
-void check(bool good, fmt::format_string<Args...> message, Args&&... args) {
-  if (!good) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format(message, std::forward<Args>(args)...));
-  }
-}
-
-void check_batch(const char* op, const Tensor& x, const PackedBatch& batch) {
-  check(batch.offsets.back() == x.rows(), "{}: the batch ends at token {}, the tensor has {} rows", op,
-        batch.offsets.back(), x.rows());
-}
-
-/// Calls libmlx; what it throws becomes an Error that names the operation.
-template <class Body>
-auto guarded(const char* op, const Body& body) {
-  try {
-    return body();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kOutOfMemory, fmt::format("{}: libmlx ran out of memory", op));
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInternal, fmt::format("{}: libmlx: {}", op, error.what()));
-  }
-}
-
-}  // namespace
 
 mx::array MlxOps::rows_of(const mx::array& x, int begin, int end) const {
   return mx::slice(x, {begin, 0}, {end, x.shape(1)}, stream_);
@@ -110,6 +62,7 @@ mx::array MlxOps::activate(const mx::array& x, Activation activation) const {
     case Activation::kSilu: return times(x, mx::sigmoid(x, stream_));
     case Activation::kTanh: return mx::tanh(x, stream_);
     case Activation::kSigmoid: return mx::sigmoid(x, stream_);
+    case Activation::kQuickGelu: return times(x, mx::sigmoid(times(constant(1.702), x), stream_));
   }
   return x;
 }
@@ -129,11 +82,36 @@ Tensor MlxOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   });
 }
 
+Tensor MlxOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
+  check(weight.out_features % 2 == 0 && gate.limit > 0.0F, "gated_linear: {} outputs in two halves, limit {}",
+        weight.out_features, gate.limit);
+  const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
+  return guarded("gated_linear", [&] {
+    const int size = weight.out_features / 2;
+    const mx::array limit(gate.limit);
+    const mx::array g = mx::slice(array_of(halves), {0, 0}, {x.rows(), size}, stream_);
+    const mx::array u = mx::slice(array_of(halves), {0, size}, {x.rows(), 2 * size}, stream_);
+    const mx::array clamped = mx::maximum(mx::negative(limit, stream_), mx::minimum(u, limit, stream_), stream_);
+    return wrap(mx::multiply(activate(mx::minimum(g, limit, stream_), gate.activation),
+                             mx::add(clamped, mx::array(gate.up_offset), stream_), stream_));
+  });
+}
+
 Tensor MlxOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
   check(x.columns() == norm.size, "layer_norm: input has {} columns, the weight {}", x.columns(), norm.size);
   return guarded("layer_norm", [&] {
     const auto& weight = static_cast<const MlxNorm&>(*norm.storage);
     return wrap(mx::fast::layer_norm(array_of(x), weight.scale, weight.shift, eps, stream_));
+  });
+}
+
+Tensor MlxOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
+  check(norm.size > 0 && x.columns() % norm.size == 0, "rms_norm: input has {} columns, the weight {}", x.columns(),
+        norm.size);
+  return guarded("rms_norm", [&] {
+    const auto& weight = static_cast<const MlxNorm&>(*norm.storage);
+    const mx::array groups = mx::reshape(array_of(x), {x.rows(), x.columns() / norm.size, norm.size}, stream_);
+    return wrap(mx::reshape(mx::fast::rms_norm(groups, weight.scale, eps, stream_), {x.rows(), x.columns()}, stream_));
   });
 }
 
@@ -144,43 +122,76 @@ Tensor MlxOps::columns(const Tensor& x, int begin, int count) {
                  [&] { return wrap(mx::slice(array_of(x), {0, begin}, {x.rows(), begin + count}, stream_)); });
 }
 
-mx::array MlxOps::attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
-                             const AttentionSpec& spec) const {
-  const int length = q.shape(0);
-  const auto by_head = [&](const mx::array& x, int heads) {
-    // [L, H*D] -> [1, L, H, D] -> [1, H, L, D]
-    return mx::transpose(mx::reshape(x, {1, length, heads, spec.head_dim}, stream_), {0, 2, 1, 3}, stream_);
-  };
-  const mx::array out =
-      mx::fast::scaled_dot_product_attention(by_head(q, spec.num_heads), by_head(k, spec.num_kv_heads),
-                                             by_head(v, spec.num_kv_heads), spec.scale, "", {}, {}, false, stream_);
-  // [1, H, L, D] -> [L, H*D]
-  return mx::reshape(mx::transpose(out, {0, 2, 1, 3}, stream_), {length, spec.num_heads * spec.head_dim}, stream_);
-}
-
-Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                         const AttentionSpec& spec) {
-  check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
-        "attention: {} heads, {} key heads, scale {}", spec.num_heads, spec.num_kv_heads, spec.scale);
-  check(q.columns() == spec.num_heads * spec.head_dim, "attention: q has {} columns, wanted {} heads of {}",
-        q.columns(), spec.num_heads, spec.head_dim);
-  check(k.columns() == spec.num_kv_heads * spec.head_dim && v.columns() == k.columns(),
-        "attention: k and v have {} and {} columns, wanted {} heads of {}", k.columns(), v.columns(), spec.num_kv_heads,
-        spec.head_dim);
-  check(k.rows() == q.rows() && v.rows() == q.rows(), "attention: q, k and v have {}, {} and {} rows", q.rows(),
-        k.rows(), v.rows());
-  check_batch("attention", q, batch);
-  return guarded("attention", [&] {
+Tensor MlxOps::short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) {
+  check(x.columns() == weight.channels, "short_conv: input has {} columns, the weight {} channels", x.columns(),
+        weight.channels);
+  check(padding == ConvPadding::kCausal || weight.taps % 2 == 1, "short_conv: {} taps, wanted an odd number",
+        weight.taps);
+  check_batch("short_conv", x, batch);
+  check_key_lengths("short_conv", batch);
+  return guarded("short_conv", [&] {
+    const auto& conv = static_cast<const MlxConv&>(*weight.storage);
+    const int before = padding == ConvPadding::kCausal ? weight.taps - 1 : weight.taps / 2;
     std::vector<mx::array> parts;
     for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
       const int begin = batch.offsets[row];
-      const int end = batch.offsets[row + 1];
-      if (begin < end) {
-        parts.push_back(attend_row(rows_of(array_of(q), begin, end), rows_of(array_of(k), begin, end),
-                                   rows_of(array_of(v), begin, end), spec));
+      const int length = batch.offsets[row + 1] - begin;
+      const int keys = batch.key_lengths.empty() ? length : batch.key_lengths[row];
+      // Zeros on both ends, and in place of the tokens that are not seen.
+      const mx::array padded = mx::concatenate(
+          {mx::zeros({before, weight.channels}, mx::float32, stream_), rows_of(array_of(x), begin, begin + keys),
+           mx::zeros({length - keys + weight.taps, weight.channels}, mx::float32, stream_)},
+          0, stream_);
+      mx::array sum = mx::zeros({length, weight.channels}, mx::float32, stream_);
+      if (conv.bias) {
+        sum = mx::add(sum, *conv.bias, stream_);
       }
+      for (int tap = 0; tap < weight.taps; ++tap) {
+        const mx::array factor = mx::slice(conv.taps, {tap, 0}, {tap + 1, weight.channels}, stream_);
+        sum = mx::add(sum, mx::multiply(factor, rows_of(padded, tap, tap + length), stream_), stream_);
+      }
+      parts.push_back(sum);
     }
-    return wrap(stack_rows(std::move(parts), q.columns()));
+    return wrap(stack_rows(std::move(parts), x.columns()));
+  });
+}
+
+Tensor MlxOps::add(const Tensor& a, const Tensor& b) {
+  check_same_shape("add", a, b);
+  return guarded("add", [&] { return wrap(mx::add(array_of(a), array_of(b), stream_)); });
+}
+
+Tensor MlxOps::multiply(const Tensor& a, const Tensor& b) {
+  check_same_shape("multiply", a, b);
+  return guarded("multiply", [&] { return wrap(mx::multiply(array_of(a), array_of(b), stream_)); });
+}
+
+Tensor MlxOps::scale(const Tensor& x, float factor) {
+  return guarded("scale", [&] { return wrap(mx::multiply(array_of(x), mx::array(factor), stream_)); });
+}
+
+Tensor MlxOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
+  check_rows("take_rows", rows, x.rows());
+  return guarded("take_rows", [&] {
+    const mx::array index(rows.data(), {static_cast<int>(rows.size())});
+    return wrap(mx::take(array_of(x), index, 0, stream_));
+  });
+}
+
+Tensor MlxOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+                        std::span<const float> factors) {
+  check_rows("add_rows", rows, base.rows());
+  check(x.rows() == static_cast<int>(rows.size()) && factors.size() == rows.size() && x.columns() == base.columns(),
+        "add_rows: x is [{}, {}] with {} rows and {} factors, wanted {} columns", x.rows(), x.columns(), rows.size(),
+        factors.size(), base.columns());
+  if (rows.empty()) {
+    return base;
+  }
+  return guarded("add_rows", [&] {
+    const int count = static_cast<int>(rows.size());
+    const mx::array index(rows.data(), {count});
+    const mx::array scaled = mx::multiply(array_of(x), to_array(factors, {count, 1}), stream_);
+    return wrap(mx::scatter_add(array_of(base), index, mx::expand_dims(scaled, 1, stream_), 0, stream_));
   });
 }
 

@@ -18,10 +18,22 @@ class MlxOps final : public Ops {
   using Ops::linear;
   Tensor gather_sum(std::span<const Lookup> lookups) override;
   Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override;
+  Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) override;
   Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) override;
+  Tensor rms_norm(const Tensor& x, const NormWeight& norm, float eps) override;
   Tensor columns(const Tensor& x, int begin, int count) override;
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
                    const AttentionSpec& spec) override;
+  Tensor rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,
+                      float scale) override;
+  Tensor rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) override;
+  Tensor short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) override;
+  Tensor add(const Tensor& a, const Tensor& b) override;
+  Tensor multiply(const Tensor& a, const Tensor& b) override;
+  Tensor scale(const Tensor& x, float factor) override;
+  Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
+  Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+                  std::span<const float> factors) override;
   Tensor pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
               std::span<const std::int32_t> first_token) override;
   Tensor concat_columns(std::span<const Tensor> parts) override;
@@ -33,6 +45,11 @@ class MlxOps final : public Ops {
   [[nodiscard]] mx::array rows_of(const mx::array& x, int begin, int end) const;
   [[nodiscard]] mx::array attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
                                      const AttentionSpec& spec) const;
+  /// The same with masks, biases and sinks, for row `row` of the batch.
+  [[nodiscard]] mx::array attend_row_biased(const mx::array& q, const mx::array& k, const mx::array& v,
+                                            const PackedBatch& batch, std::size_t row, const AttentionSpec& spec) const;
+  /// What AttentionSpec adds to the scores of a row: [num_heads, length, keys].
+  [[nodiscard]] mx::array biases(const PackedBatch& batch, std::size_t row, int keys, const AttentionSpec& spec) const;
   /// One vector [1, columns] from the tokens [first, end) of a text that begins at token `begin`.
   [[nodiscard]] mx::array pool_row(const mx::array& x, int begin, int first, int end, PoolingMode mode) const;
   /// Puts arrays [n, columns] below each other; none at all give [0, columns].

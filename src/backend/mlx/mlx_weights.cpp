@@ -106,7 +106,8 @@ EmbeddingTable make_table(const HostTensor& weight, mx::Stream stream) {
   return table;
 }
 
-NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, mx::Stream stream) {
+NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset,
+                     mx::Stream stream) {
   const int size = static_cast<int>(num_elements(weight.shape));
   check_shape("norm weight", weight, {size});
   if (bias) {
@@ -114,7 +115,7 @@ NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& 
   }
   NormWeight norm{.size = size, .storage = nullptr};
   if (has_all_data(weight, bias)) {
-    mx::array scale = to_array(weight, stream);
+    mx::array scale = mx::add(to_array(weight, stream), mx::array(scale_offset), stream);
     scale.eval();
     std::optional<mx::array> shift;
     if (bias) {
@@ -124,6 +125,29 @@ NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& 
     norm.storage = std::make_shared<MlxNorm>(std::move(scale), std::move(shift));
   }
   return norm;
+}
+
+ConvWeight make_conv(const HostTensor& weight, const std::optional<HostTensor>& bias, mx::Stream stream) {
+  const Shape& shape = weight.shape;
+  if (shape.size() != 2 && (shape.size() != 3 || shape[1] != 1)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("convolution weight has shape {}, wanted [channels, 1, taps]", to_string(shape)));
+  }
+  ConvWeight conv{.channels = shape[0], .taps = shape.back(), .storage = nullptr};
+  if (bias) {
+    check_shape("convolution bias", *bias, {conv.channels});
+  }
+  if (has_all_data(weight, bias)) {
+    mx::array taps = mx::transpose(mx::reshape(to_array(weight, stream), {conv.channels, conv.taps}, stream), stream);
+    taps.eval();
+    std::optional<mx::array> shift;
+    if (bias) {
+      shift = to_array(*bias, stream);
+      shift->eval();
+    }
+    conv.storage = std::make_shared<MlxConv>(std::move(taps), std::move(shift));
+  }
+  return conv;
 }
 
 }  // namespace mlxe::mlx_backend

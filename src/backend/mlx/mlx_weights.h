@@ -29,9 +29,17 @@ struct MlxNorm final : WeightStorage {
   std::optional<mx::array> shift;  // [size]
 };
 
+struct MlxConv final : WeightStorage {
+  MlxConv(mx::array t, std::optional<mx::array> b) : taps(std::move(t)), bias(std::move(b)) {}
+  mx::array taps;                 // [taps, channels]
+  std::optional<mx::array> bias;  // [channels]
+};
+
 // Each as in tensor/backend.h: no data gives an empty handle, wrong shapes and types throw.
 [[nodiscard]] LinearWeight make_linear(std::span<const LinearPart> parts, mx::Stream stream);
 [[nodiscard]] EmbeddingTable make_table(const HostTensor& weight, mx::Stream stream);
-[[nodiscard]] NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, mx::Stream stream);
+[[nodiscard]] NormWeight make_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset,
+                                   mx::Stream stream);
+[[nodiscard]] ConvWeight make_conv(const HostTensor& weight, const std::optional<HostTensor>& bias, mx::Stream stream);
 
 }  // namespace mlxe::mlx_backend

@@ -75,6 +75,7 @@ inline __attribute__((always_inline)) V activate(Activation activation, V x) {
     case Activation::kSilu: return x * sigmoid(x);
     case Activation::kTanh: return tanh(x);
     case Activation::kSigmoid: return sigmoid(x);
+    case Activation::kQuickGelu: return x * sigmoid(V::set1(1.702F) * x);
   }
   return x;
 }

@@ -107,6 +107,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
     case Activation::kSilu: return finish_tile<P, Activation::kSilu, kStride>(args, sums, rows, row, column);
     case Activation::kTanh: return finish_tile<P, Activation::kTanh, kStride>(args, sums, rows, row, column);
     case Activation::kSigmoid: return finish_tile<P, Activation::kSigmoid, kStride>(args, sums, rows, row, column);
+    case Activation::kQuickGelu: return finish_tile<P, Activation::kQuickGelu, kStride>(args, sums, rows, row, column);
   }
 }
 
@@ -143,6 +144,8 @@ template <class P, int kMaxRows, int kVectors>
 void gemm(const GemmArgs& args) {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   constexpr int kGroupWords = 96 * 1024;  // 384 KB of a: half of a small L2, the rest is for panels
+  const std::ptrdiff_t panel_words =
+      args.panel_words > 0 ? args.panel_words : static_cast<std::ptrdiff_t>(args.k_words) * kPanel;
   int group = args.k_words > 0 ? kGroupWords / args.k_words / kMaxRows * kMaxRows : args.rows;
   if (group < 4 * kMaxRows) {
     group = 4 * kMaxRows;
@@ -151,8 +154,7 @@ void gemm(const GemmArgs& args) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
     for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-      const std::int32_t* b =
-          static_cast<const std::int32_t*>(args.b) + static_cast<std::ptrdiff_t>(panel) * args.k_words * kPanel;
+      const std::int32_t* b = static_cast<const std::int32_t*>(args.b) + panel * panel_words;
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
         const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "backend/cpu/generic/attention.h"
+#include "backend/cpu/generic/gate.h"
 #include "backend/cpu/generic/gemm.h"
-#include "backend/cpu/generic/layer_norm.h"
+#include "backend/cpu/generic/norms.h"
+#include "backend/cpu/generic/rope.h"
 
 namespace mlxe::cpu::generic {
 
@@ -26,7 +28,11 @@ constexpr AttentionKernels attention_kernels() {
 
 template <class V>
 constexpr VectorKernels vector_kernels() {
-  return {.layer_norm = layer_norm<V>, .activate = activate_all<V>};
+  return {.layer_norm = layer_norm<V>,
+          .rms_norm = rms_norm<V>,
+          .rope = rope<V>,
+          .gate = gate<V>,
+          .activate = activate_all<V>};
 }
 
 }  // namespace mlxe::cpu::generic

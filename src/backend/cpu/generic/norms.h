@@ -1,4 +1,4 @@
-// Layer norm of rows, written once for every vector type.
+// Layer norm and RMS norm of rows, written once for every vector type.
 #pragma once
 
 #include "backend/cpu/kernel_table.h"
@@ -53,6 +53,29 @@ void layer_norm(const LayerNormArgs& args) {
         out.store(y + i);
       } else {
         out.store_partial(y + i, count);
+      }
+    }
+  }
+}
+
+/// Each group of `size` values alone: a row, or a head of it.
+template <class V>
+void rms_norm(const RmsNormArgs& args) {
+  const float per_size = 1.0F / static_cast<float>(args.size);
+  for (int r = 0; r < args.rows; ++r) {
+    for (int g = 0; g < args.groups; ++g) {
+      const float* x = args.x + r * args.ldx + static_cast<std::ptrdiff_t>(g) * args.size;
+      float* y = args.y + r * args.ldy + static_cast<std::ptrdiff_t>(g) * args.size;
+      const float squares = sum_over<V>(x, args.size, V::zero(), [](V value) { return value * value; });
+      const V inverse = V::set1(1.0F / __builtin_sqrtf(squares * per_size + args.eps));
+      int i = 0;
+      for (; i + V::kWidth <= args.size; i += V::kWidth) {
+        (V::load(x + i) * inverse * V::load(args.scale + i)).store(y + i);
+      }
+      if (i < args.size) {
+        const int count = args.size - i;
+        const V value = V::load_partial(x + i, count, V::zero());
+        (value * inverse * V::load_partial(args.scale + i, count, V::zero())).store_partial(y + i, count);
       }
     }
   }

@@ -1,0 +1,164 @@
+// CpuOps: attention, one (sequence, key head) at a time, and its rotary positions.
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/cpu_ops.h"
+#include "backend/cpu/cpu_tensor.h"
+
+namespace mlxe::cpu {
+namespace {
+
+void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                     const AttentionSpec& spec) {
+  check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
+        "attention: {} heads, {} key heads, scale {}", spec.num_heads, spec.num_kv_heads, spec.scale);
+  check(q.columns() == spec.num_heads * spec.head_dim, "attention: q has {} columns, wanted {} heads of {}",
+        q.columns(), spec.num_heads, spec.head_dim);
+  check(k.columns() == spec.num_kv_heads * spec.head_dim && v.columns() == k.columns(),
+        "attention: k and v have {} and {} columns, wanted {} heads of {}", k.columns(), v.columns(), spec.num_kv_heads,
+        spec.head_dim);
+  check(k.rows() == q.rows() && v.rows() == q.rows(), "attention: q, k and v have {}, {} and {} rows", q.rows(),
+        k.rows(), v.rows());
+  check_batch("attention", q, batch);
+  check_key_lengths("attention", batch);
+  check(spec.left_window >= 0 && spec.right_window >= 0, "attention: windows are {} and {}, wanted 0 or more",
+        spec.left_window, spec.right_window);
+  const auto heads = static_cast<std::size_t>(spec.num_heads);
+  if (spec.sinks != nullptr) {
+    check(spec.sinks->size() == heads, "attention: {} sinks for {} heads", spec.sinks->size(), heads);
+  }
+  if (const DistanceBias* bias = spec.distance_bias) {
+    check(bias->max_distance >= 0 &&
+              bias->values.size() == heads * (2 * static_cast<std::size_t>(bias->max_distance) + 1),
+          "attention: {} distance biases for {} heads and distances up to {}", bias->values.size(), heads,
+          bias->max_distance);
+  }
+  if (const RelativeScores* relative = spec.relative) {
+    const int columns = spec.num_heads * relative->num_buckets;
+    for (const Tensor* scores : {&relative->by_query, &relative->by_key}) {
+      check(scores->empty() || (scores->rows() == q.rows() && scores->columns() == columns),
+            "attention: relative scores are [{}, {}], wanted [{}, {}]", scores->rows(), scores->columns(), q.rows(),
+            columns);
+    }
+    check(relative->bucket_of_distance.size() == 2 * static_cast<std::size_t>(relative->max_distance) + 1 &&
+              std::ranges::all_of(relative->bucket_of_distance,
+                                  [&](std::int32_t bucket) { return bucket >= 0 && bucket < relative->num_buckets; }),
+          "attention: {} buckets of distances up to {}, each wanted in 0 to {}", relative->bucket_of_distance.size(),
+          relative->max_distance, relative->num_buckets - 1);
+  }
+}
+
+/// Fills in sinks and biases of the query heads from `first_head` on, for the sequence that begins at row `first`.
+void set_biases(const AttentionSpec& spec, int first_head, std::ptrdiff_t first, AttentionArgs& args) {
+  if (spec.sinks != nullptr) {
+    args.sinks = spec.sinks->data() + first_head;
+    args.biased = true;
+  }
+  if (const DistanceBias* bias = spec.distance_bias) {
+    args.max_distance = bias->max_distance;
+    args.ld_distance_bias = 2 * static_cast<std::ptrdiff_t>(bias->max_distance) + 1;
+    args.distance_bias = bias->values.data() + first_head * args.ld_distance_bias;
+    args.biased = true;
+  }
+  if (const RelativeScores* relative = spec.relative) {
+    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(first_head) * relative->num_buckets;
+    if (!relative->by_query.empty()) {
+      args.ld_by_query = cpu(relative->by_query).ld;
+      args.by_query = cpu(relative->by_query).data + first * args.ld_by_query + column;
+    }
+    if (!relative->by_key.empty()) {
+      args.ld_by_key = cpu(relative->by_key).ld;
+      args.by_key = cpu(relative->by_key).data + first * args.ld_by_key + column;
+    }
+    args.num_buckets = relative->num_buckets;
+    args.bucket_of_distance = relative->bucket_of_distance.data();
+    args.max_relative_distance = relative->max_distance;
+    args.biased = true;
+  }
+}
+
+}  // namespace
+
+Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                         const AttentionSpec& spec) {
+  check_attention(q, k, v, batch, spec);
+  Tensor result = make(q.rows(), q.columns());
+  const int group = spec.num_heads / spec.num_kv_heads;
+  int longest = 0;
+  for (int r = 0; r < batch.num_rows(); ++r) {
+    longest =
+        std::max(longest, batch.offsets[static_cast<std::size_t>(r) + 1] - batch.offsets[static_cast<std::size_t>(r)]);
+  }
+  const Scratch scratch(arena_, attention_.scratch_floats(longest, spec.head_dim, group), team_.size());
+  team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
+    const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
+    const int kv_head = piece % spec.num_kv_heads;
+    const std::ptrdiff_t first = batch.offsets[row];
+    const int q_column = kv_head * group * spec.head_dim;
+    const int kv_column = kv_head * spec.head_dim;
+    AttentionArgs args;
+    args.q = cpu(q).data + first * cpu(q).ld + q_column;
+    args.ldq = cpu(q).ld;
+    args.k = cpu(k).data + first * cpu(k).ld + kv_column;
+    args.ldk = cpu(k).ld;
+    args.v = cpu(v).data + first * cpu(v).ld + kv_column;
+    args.ldv = cpu(v).ld;
+    args.out = cpu(result).data + first * cpu(result).ld + q_column;
+    args.ldo = cpu(result).ld;
+    args.length = batch.offsets[row + 1] - batch.offsets[row];
+    args.key_length = batch.key_lengths.empty() ? args.length : batch.key_lengths[row];
+    args.head_dim = spec.head_dim;
+    args.num_q_heads = group;
+    args.scale = spec.scale;
+    args.left_window = spec.left_window;
+    args.right_window = spec.right_window;
+    set_biases(spec, kv_head * group, first, args);
+    args.scratch = scratch.of(member);
+    attention_.attention(args);
+  });
+  return result;
+}
+
+Tensor CpuOps::rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,
+                            float scale) {
+  const auto pairs = static_cast<std::ptrdiff_t>(inverse_frequencies.size());
+  Tensor result = make(static_cast<int>(positions.size()), static_cast<int>(2 * pairs));
+  for_rows(result.rows(), [&](int begin, int end) {
+    for (int row = begin; row < end; ++row) {
+      float* cosines = cpu(result).data + row * cpu(result).ld;
+      for (std::ptrdiff_t i = 0; i < pairs; ++i) {
+        const float angle = static_cast<float>(positions[static_cast<std::size_t>(row)]) *
+                            inverse_frequencies[static_cast<std::size_t>(i)];
+        cosines[i] = static_cast<float>(std::cos(static_cast<double>(angle))) * scale;
+        cosines[pairs + i] = static_cast<float>(std::sin(static_cast<double>(angle))) * scale;
+      }
+    }
+  });
+  return result;
+}
+
+Tensor CpuOps::rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) {
+  check(head_dim > 0 && x.columns() % head_dim == 0 && table.columns() % 2 == 0 && table.columns() <= head_dim &&
+            table.rows() == x.rows(),
+        "rope: x is [{}, {}] with heads of {}, the table [{}, {}]", x.rows(), x.columns(), head_dim, table.rows(),
+        table.columns());
+  Tensor result = make(x.rows(), x.columns());
+  for_rows(x.rows(), [&](int begin, int end) {
+    RopeArgs args;
+    args.x = cpu(x).data + begin * cpu(x).ld;
+    args.ldx = cpu(x).ld;
+    args.y = cpu(result).data + begin * cpu(result).ld;
+    args.ldy = cpu(result).ld;
+    args.table = cpu(table).data + begin * cpu(table).ld;
+    args.ldt = cpu(table).ld;
+    args.rows = end - begin;
+    args.heads = x.columns() / head_dim;
+    args.head_dim = head_dim;
+    args.pairs = table.columns() / 2;
+    args.layout = pairs;
+    vector_.rope(args);
+  });
+  return result;
+}
+
+}  // namespace mlxe::cpu

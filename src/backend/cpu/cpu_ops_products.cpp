@@ -1,0 +1,105 @@
+// CpuOps: matrix products, shared out over a team where it has more than one member.
+#include <algorithm>
+#include <vector>
+
+#include "backend/cpu/cpu_ops.h"
+#include "backend/cpu/cpu_tensor.h"
+#include "backend/cpu/cpu_weights.h"
+
+namespace mlxe::cpu {
+
+Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
+  check(x.columns() == weight.in_features, "linear: input has {} columns, the weight wants {}", x.columns(),
+        weight.in_features);
+  check(residual.empty() || (residual.rows() == x.rows() && residual.columns() == weight.out_features),
+        "linear: residual is [{}, {}], wanted [{}, {}]", residual.rows(), residual.columns(), x.rows(),
+        weight.out_features);
+  const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
+  const MatrixKernels& kernels = *packed.kernels;
+  Tensor result = make(x.rows(), weight.out_features);
+  GemmArgs args;
+  args.a = cpu(x).data;
+  args.lda = cpu(x).ld;
+  args.b = packed.panels.data;
+  args.k_words = packed.k_words;
+  args.bias = packed.bias.empty() ? nullptr : packed.bias.data();
+  if (!residual.empty()) {
+    args.residual = cpu(residual).data;
+    args.ldr = cpu(residual).ld;
+  }
+  args.c = cpu(result).data;
+  args.ldc = cpu(result).ld;
+  args.rows = x.rows();
+  args.n = weight.out_features;
+  args.panel_end = packed.num_panels;
+  args.activation = activation;
+
+  const bool prepared = kernels.prepare_rows != nullptr;
+  const std::size_t rows = static_cast<std::size_t>(x.rows());
+  const std::ptrdiff_t ld_words = spread(packed.k_words);
+  const Scratch words(arena_, prepared ? rows * static_cast<std::size_t>(ld_words) : 0, 1);
+  const Scratch quantization(arena_, prepared ? rows : 0, 2);  // scales, then offsets
+  if (prepared) {
+    for_rows(x.rows(), [&](int begin, int end) {
+      kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, weight.in_features,
+                           words.of(0) + begin * ld_words, ld_words, quantization.of(0) + begin,
+                           quantization.of(1) + begin);
+    });
+    args.a = words.of(0);
+    args.lda = ld_words;
+    args.row_scale = quantization.of(0);
+    args.row_offset = quantization.of(1);
+    args.column_scale = packed.column_scale.data();
+    args.column_sum = packed.column_sum.data();
+  }
+  multiply_panels(kernels, args, packed.num_panels);
+  return result;
+}
+
+Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
+  check(weight.out_features % 2 == 0 && gate.limit > 0.0F, "gated_linear: {} outputs in two halves, limit {}",
+        weight.out_features, gate.limit);
+  const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
+  Tensor result = make(x.rows(), weight.out_features / 2);
+  for_rows(x.rows(), [&](int begin, int end) {
+    GateArgs args;
+    args.x = cpu(halves).data + begin * cpu(halves).ld;
+    args.ldx = cpu(halves).ld;
+    args.y = cpu(result).data + begin * cpu(result).ld;
+    args.ldy = cpu(result).ld;
+    args.gate = gate;
+    args.rows = end - begin;
+    args.size = result.columns();
+    vector_.gate(args);
+  });
+  return result;
+}
+
+void CpuOps::multiply_panels(const MatrixKernels& kernels, const GemmArgs& args, int num_panels) {
+  if (team_.size() == 1) {
+    kernels.gemm(args);
+    return;
+  }
+  // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
+  constexpr int kRowsPerPiece = 96;
+  const int row_pieces = std::max(1, args.rows / kRowsPerPiece);
+  const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
+  team_.for_each(row_pieces * panel_pieces, [&](int piece, int /*member*/) {
+    const int row_piece = piece / panel_pieces;
+    const int panel_piece = piece % panel_pieces;
+    const int begin = static_cast<int>(static_cast<long>(args.rows) * row_piece / row_pieces);
+    const int end = static_cast<int>(static_cast<long>(args.rows) * (row_piece + 1) / row_pieces);
+    GemmArgs part = args;
+    part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
+    part.c += begin * args.ldc;
+    part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
+    part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
+    part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
+    part.rows = end - begin;
+    part.panel_begin = num_panels * panel_piece / panel_pieces;
+    part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;
+    kernels.gemm(part);
+  });
+}
+
+}  // namespace mlxe::cpu

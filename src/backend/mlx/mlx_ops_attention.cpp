@@ -1,0 +1,214 @@
+// MlxOps: attention, one row of the batch at a time, and its rotary positions.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "backend/mlx/mlx_ops.h"
+#include "backend/mlx/mlx_tensor.h"
+
+namespace mlxe::mlx_backend {
+namespace {
+
+bool is_plain(const AttentionSpec& spec, int length, int keys) {
+  return keys == length && spec.left_window >= length && spec.right_window >= length && spec.distance_bias == nullptr &&
+         spec.relative == nullptr && spec.sinks == nullptr;
+}
+
+}  // namespace
+
+mx::array MlxOps::attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
+                             const AttentionSpec& spec) const {
+  const int length = q.shape(0);
+  const auto by_head = [&](const mx::array& x, int heads) {
+    // [L, H*D] -> [1, L, H, D] -> [1, H, L, D]
+    return mx::transpose(mx::reshape(x, {1, length, heads, spec.head_dim}, stream_), {0, 2, 1, 3}, stream_);
+  };
+  const mx::array out =
+      mx::fast::scaled_dot_product_attention(by_head(q, spec.num_heads), by_head(k, spec.num_kv_heads),
+                                             by_head(v, spec.num_kv_heads), spec.scale, "", {}, {}, false, stream_);
+  // [1, H, L, D] -> [L, H*D]
+  return mx::reshape(mx::transpose(out, {0, 2, 1, 3}, stream_), {length, spec.num_heads * spec.head_dim}, stream_);
+}
+
+mx::array MlxOps::biases(const PackedBatch& batch, std::size_t row, int keys, const AttentionSpec& spec) const {
+  const int begin = batch.offsets[row];
+  const int end = batch.offsets[row + 1];
+  const int length = end - begin;
+  mx::array sum = mx::zeros({spec.num_heads, length, keys}, mx::float32, stream_);
+  if (const DistanceBias* bias = spec.distance_bias) {
+    std::vector<std::int32_t> index;  // [length, keys]
+    for (int query = 0; query < length; ++query) {
+      for (int key = 0; key < keys; ++key) {
+        index.push_back(std::clamp(key - query, -bias->max_distance, bias->max_distance) + bias->max_distance);
+      }
+    }
+    const mx::array table = to_array(bias->values, {spec.num_heads, 2 * bias->max_distance + 1});
+    const mx::array at(index.data(), {length * keys});
+    sum = mx::add(sum, mx::reshape(mx::take(table, at, 1, stream_), {spec.num_heads, length, keys}, stream_), stream_);
+  }
+  if (const RelativeScores* relative = spec.relative) {
+    std::vector<std::int32_t> index;  // [length, keys]
+    for (int query = 0; query < length; ++query) {
+      for (int key = 0; key < keys; ++key) {
+        const int distance = std::clamp(query - key, -relative->max_distance, relative->max_distance);
+        index.push_back(relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)]);
+      }
+    }
+    const mx::array buckets(index.data(), {1, length, keys});
+    // [L, H*B] -> [H, L, B]
+    const auto by_head = [&](const Tensor& scores) {
+      return mx::transpose(
+          mx::reshape(rows_of(array_of(scores), begin, end), {length, spec.num_heads, relative->num_buckets}, stream_),
+          {1, 0, 2}, stream_);
+    };
+    if (!relative->by_query.empty()) {
+      sum = mx::add(sum, mx::take_along_axis(by_head(relative->by_query), buckets, 2, stream_), stream_);
+    }
+    if (!relative->by_key.empty()) {
+      const mx::array of_keys =
+          mx::slice(by_head(relative->by_key), {0, 0, 0}, {spec.num_heads, keys, relative->num_buckets}, stream_);
+      const mx::array turned = mx::take_along_axis(of_keys, mx::transpose(buckets, {0, 2, 1}, stream_), 2, stream_);
+      sum = mx::add(sum, mx::transpose(turned, {0, 2, 1}, stream_), stream_);  // [H, keys, L] -> [H, L, keys]
+    }
+  }
+  return sum;
+}
+
+mx::array MlxOps::attend_row_biased(const mx::array& q, const mx::array& k, const mx::array& v,
+                                    const PackedBatch& batch, std::size_t row, const AttentionSpec& spec) const {
+  const int length = q.shape(0);
+  const int keys = batch.key_lengths.empty() ? length : batch.key_lengths[row];
+  if (keys == 0) {
+    return mx::zeros({length, spec.num_heads * spec.head_dim}, mx::float32, stream_);
+  }
+  std::vector<float> visible;  // [length, keys]: 1 or 0
+  for (int query = 0; query < length; ++query) {
+    for (int key = 0; key < keys; ++key) {
+      visible.push_back(query - key <= spec.left_window && key - query <= spec.right_window ? 1.0F : 0.0F);
+    }
+  }
+  const mx::array seen = to_array(visible, {1, length, keys});
+  const int group = spec.num_heads / spec.num_kv_heads;
+  // [L, H*D] -> [H, L, D]; key heads repeat for their group
+  const auto by_head = [&](const mx::array& x, int heads, int count) {
+    const mx::array split = mx::transpose(
+        mx::reshape(mx::slice(x, {0, 0}, {count, x.shape(1)}, stream_), {count, heads, spec.head_dim}, stream_),
+        {1, 0, 2}, stream_);
+    return heads == spec.num_heads ? split : mx::repeat(split, group, 0, stream_);
+  };
+  const mx::array key_heads = by_head(k, spec.num_kv_heads, keys);
+  mx::array scores =
+      mx::matmul(by_head(q, spec.num_heads, length), mx::transpose(key_heads, {0, 2, 1}, stream_), stream_);
+  scores = mx::add(mx::multiply(scores, mx::array(spec.scale), stream_), biases(batch, row, keys, spec), stream_);
+  // The softmax by hand: hidden keys weigh nothing, sinks take part, and a token that sees nothing gets zeros.
+  const mx::array lowest = mx::array(std::numeric_limits<float>::lowest());
+  scores = mx::where(mx::greater(seen, mx::array(0.0F), stream_), scores, lowest, stream_);
+  mx::array largest = mx::max(scores, 2, /*keepdims=*/true, stream_);  // [H, L, 1]
+  mx::array sinks = mx::array(0.0F);
+  if (spec.sinks != nullptr) {
+    sinks = to_array(*spec.sinks, {spec.num_heads, 1, 1});
+    largest = mx::maximum(largest, sinks, stream_);
+  }
+  const mx::array weights = mx::multiply(mx::exp(mx::subtract(scores, largest, stream_), stream_), seen, stream_);
+  mx::array total = mx::sum(weights, 2, /*keepdims=*/true, stream_);
+  if (spec.sinks != nullptr) {
+    total = mx::add(total, mx::exp(mx::subtract(sinks, largest, stream_), stream_), stream_);
+  }
+  total = mx::where(mx::greater(total, mx::array(0.0F), stream_), total, mx::array(1.0F), stream_);
+  const mx::array out =
+      mx::matmul(mx::divide(weights, total, stream_), by_head(v, spec.num_kv_heads, keys), stream_);  // [H, L, D]
+  return mx::reshape(mx::transpose(out, {1, 0, 2}, stream_), {length, spec.num_heads * spec.head_dim}, stream_);
+}
+
+Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                         const AttentionSpec& spec) {
+  check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
+        "attention: {} heads, {} key heads, scale {}", spec.num_heads, spec.num_kv_heads, spec.scale);
+  check(q.columns() == spec.num_heads * spec.head_dim, "attention: q has {} columns, wanted {} heads of {}",
+        q.columns(), spec.num_heads, spec.head_dim);
+  check(k.columns() == spec.num_kv_heads * spec.head_dim && v.columns() == k.columns(),
+        "attention: k and v have {} and {} columns, wanted {} heads of {}", k.columns(), v.columns(), spec.num_kv_heads,
+        spec.head_dim);
+  check(k.rows() == q.rows() && v.rows() == q.rows(), "attention: q, k and v have {}, {} and {} rows", q.rows(),
+        k.rows(), v.rows());
+  check_batch("attention", q, batch);
+  check_key_lengths("attention", batch);
+  return guarded("attention", [&] {
+    std::vector<mx::array> parts;
+    for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+      const int begin = batch.offsets[row];
+      const int end = batch.offsets[row + 1];
+      if (begin < end) {
+        const mx::array q_row = rows_of(array_of(q), begin, end);
+        const mx::array k_row = rows_of(array_of(k), begin, end);
+        const mx::array v_row = rows_of(array_of(v), begin, end);
+        const int keys = batch.key_lengths.empty() ? end - begin : batch.key_lengths[row];
+        parts.push_back(is_plain(spec, end - begin, keys) ? attend_row(q_row, k_row, v_row, spec)
+                                                          : attend_row_biased(q_row, k_row, v_row, batch, row, spec));
+      }
+    }
+    return wrap(stack_rows(std::move(parts), q.columns()));
+  });
+}
+
+Tensor MlxOps::rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,
+                            float scale) {
+  return guarded("rotary_table", [&] {
+    // On the host: the sines of large angles are not equally exact on every device.
+    std::vector<float> table;  // [positions, 2 * frequencies]
+    for (const std::int32_t position : positions) {
+      std::vector<float> sines;
+      for (const float frequency : inverse_frequencies) {
+        const auto angle = static_cast<double>(static_cast<float>(position) * frequency);
+        table.push_back(static_cast<float>(std::cos(angle)) * scale);
+        sines.push_back(static_cast<float>(std::sin(angle)) * scale);
+      }
+      table.insert(table.end(), sines.begin(), sines.end());
+    }
+    return wrap(
+        to_array(table, {static_cast<int>(positions.size()), 2 * static_cast<int>(inverse_frequencies.size())}));
+  });
+}
+
+Tensor MlxOps::rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) {
+  check(head_dim > 0 && x.columns() % head_dim == 0 && table.columns() % 2 == 0 && table.columns() <= head_dim &&
+            table.rows() == x.rows(),
+        "rope: x is [{}, {}] with heads of {}, the table [{}, {}]", x.rows(), x.columns(), head_dim, table.rows(),
+        table.columns());
+  return guarded("rope", [&] {
+    const int count = table.columns() / 2;
+    const int tokens = x.rows();
+    const int heads = x.columns() / head_dim;
+    const mx::array split = mx::reshape(array_of(x), {tokens, heads, head_dim}, stream_);
+    const auto part = [&](const mx::array& a, int begin, int end) {
+      return mx::slice(a, {0, 0, begin}, {tokens, a.shape(1), end}, stream_);
+    };
+    const mx::array angles = mx::reshape(array_of(table), {tokens, 1, 2 * count}, stream_);
+    const mx::array cosines = part(angles, 0, count);
+    const mx::array sines = part(angles, count, 2 * count);
+    const mx::array turning = part(split, 0, 2 * count);
+    const bool halves = pairs == RopePairs::kHalves;
+    // [T, H, 2n] -> first and second values of the pairs, each [T, H, n]
+    const mx::array neighbours = mx::reshape(turning, {tokens, heads, count, 2}, stream_);
+    const auto neighbour = [&](int i) {
+      return mx::reshape(mx::slice(neighbours, {0, 0, 0, i}, {tokens, heads, count, i + 1}, stream_),
+                         {tokens, heads, count}, stream_);
+    };
+    const mx::array a = halves ? part(turning, 0, count) : neighbour(0);
+    const mx::array b = halves ? part(turning, count, 2 * count) : neighbour(1);
+    const auto times = [&](const mx::array& l, const mx::array& r) { return mx::multiply(l, r, stream_); };
+    const mx::array first = mx::subtract(times(a, cosines), times(b, sines), stream_);
+    const mx::array second = mx::add(times(b, cosines), times(a, sines), stream_);
+    mx::array turned = halves
+                           ? mx::concatenate({first, second}, 2, stream_)
+                           : mx::reshape(mx::stack({first, second}, 3, stream_), {tokens, heads, 2 * count}, stream_);
+    if (2 * count < head_dim) {
+      turned = mx::concatenate({turned, part(split, 2 * count, head_dim)}, 2, stream_);
+    }
+    return wrap(mx::reshape(turned, {tokens, x.columns()}, stream_));
+  });
+}
+
+}  // namespace mlxe::mlx_backend
