@@ -26,7 +26,7 @@ from fixtures.base import Fixture
 from fixtures.data import MINILM_TEXTS
 from tokenizers import Tokenizer
 
-FAMILIES = ("bert", "bert_heads")
+FAMILIES = ("bert", "bert_heads", "roberta", "modernbert", "qwen", "gemma3", "mpnet", "distilbert", "deberta")
 
 
 @torch.no_grad()
