@@ -162,13 +162,45 @@ inline Expected reference_layer_norm(const Matrix& x, std::span<const float> sca
   return expected;
 }
 
-/// One query against the keys of its text; adds num dimensions to `expected`.
+/// What AttentionSpec adds to a score, in double; `relative` as matrices, since tensors have no values to read.
+struct ReferenceBiases {
+  const Matrix* by_query = nullptr;
+  const Matrix* by_key = nullptr;
+};
+inline double reference_bias(const AttentionSpec& spec, const ReferenceBiases& biases, int head, int query, int key) {
+  double bias = 0.0;
+  if (const DistanceBias* table = spec.distance_bias) {
+    const int distance = std::clamp(key - query, -table->max_distance, table->max_distance);
+    const int index = head * (2 * table->max_distance + 1) + distance + table->max_distance;
+    bias += static_cast<double>(table->values[static_cast<std::size_t>(index)]);
+  }
+  if (const RelativeScores* relative = spec.relative) {
+    const int distance = std::clamp(query - key, -relative->max_distance, relative->max_distance);
+    const int bucket = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
+    const int column = head * relative->num_buckets + bucket;
+    bias += biases.by_query != nullptr ? biases.by_query->at(query, column) : 0.0;
+    bias += biases.by_key != nullptr ? biases.by_key->at(key, column) : 0.0;
+  }
+  return bias;
+}
+
+/// One query of head `head` against the keys [begin, end) of its text; adds head_dim values to `expected`.
 inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matrix& v, int token, int begin, int end,
-                                    int q_column, int kv_column, const AttentionSpec& spec, Expected& expected) {
+                                    int head, const AttentionSpec& spec, const ReferenceBiases& biases,
+                                    Expected& expected) {
+  const int q_column = head * spec.head_dim;
+  const int kv_column = head / (spec.num_heads / spec.num_kv_heads) * spec.head_dim;
   const double scale = static_cast<double>(spec.scale);
+  const double sink = spec.sinks != nullptr ? static_cast<double>((*spec.sinks)[static_cast<std::size_t>(head)])
+                                            : -std::numeric_limits<double>::infinity();
+  std::vector<int> keys;
   std::vector<double> weights;
   double score_error = 0.0;
+  double largest = sink;
   for (int other = begin; other < end; ++other) {
+    if (token - other > spec.left_window || other - token > spec.right_window) {
+      continue;
+    }
     double dot = 0.0;
     double magnitude = 0.0;
     for (int d = 0; d < spec.head_dim; ++d) {
@@ -176,11 +208,13 @@ inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matr
       dot += product;
       magnitude += std::abs(product);
     }
-    weights.push_back(dot * scale);
-    score_error = std::max(score_error, magnitude * scale * sum_error(spec.head_dim));
+    const double bias = reference_bias(spec, biases, head, token, other);
+    keys.push_back(other);
+    weights.push_back(dot * scale + bias);
+    score_error = std::max(score_error, magnitude * scale * sum_error(spec.head_dim) + 4 * kRounding * std::abs(bias));
+    largest = std::max(largest, weights.back());
   }
-  const double largest = *std::ranges::max_element(weights);
-  double total = 0.0;
+  double total = spec.sinks != nullptr ? std::exp(sink - largest) : 0.0;
   for (double& weight : weights) {
     weight = std::exp(weight - largest);
     total += weight;
@@ -190,25 +224,121 @@ inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matr
   for (int d = 0; d < spec.head_dim; ++d) {
     double sum = 0.0;
     double magnitude = 0.0;
-    for (int other = begin; other < end; ++other) {
-      const double term = weights[static_cast<std::size_t>(other - begin)] / total * v.at(other, kv_column + d);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const double term = weights[i] / total * v.at(keys[i], kv_column + d);
       sum += term;
       magnitude += std::abs(term);
     }
-    expected.push(sum, relative * magnitude);
+    expected.push(sum, relative * magnitude);  // nothing seen: exactly zero
   }
 }
 
 inline Expected reference_attention(const Matrix& q, const Matrix& k, const Matrix& v, const PackedBatch& batch,
-                                    const AttentionSpec& spec) {
+                                    const AttentionSpec& spec, const ReferenceBiases& biases = {}) {
   Expected expected(q.rows, q.columns);
   for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
-    for (int token = batch.offsets[row]; token < batch.offsets[row + 1]; ++token) {
+    const int begin = batch.offsets[row];
+    const int end = batch.key_lengths.empty() ? batch.offsets[row + 1] : begin + batch.key_lengths[row];
+    for (int token = begin; token < batch.offsets[row + 1]; ++token) {
       for (int head = 0; head < spec.num_heads; ++head) {
-        const int kv_head = head / (spec.num_heads / spec.num_kv_heads);
-        reference_attention_row(q, k, v, token, batch.offsets[row], batch.offsets[row + 1], head * spec.head_dim,
-                                kv_head * spec.head_dim, spec, expected);
+        reference_attention_row(q, k, v, token, begin, end, head, spec, biases, expected);
       }
+    }
+  }
+  return expected;
+}
+
+/// Groups of scale.size() columns, each normalised alone.
+inline Expected reference_rms_norm(const Matrix& x, std::span<const float> scale, float offset, float eps) {
+  Expected expected(x.rows, x.columns);
+  const int size = static_cast<int>(scale.size());
+  for (int row = 0; row < x.rows; ++row) {
+    for (int begin = 0; begin < x.columns; begin += size) {
+      double squares = 0.0;
+      for (int c = 0; c < size; ++c) {
+        squares += x.at(row, begin + c) * x.at(row, begin + c) / size;
+      }
+      const double root = std::sqrt(squares + static_cast<double>(eps));
+      for (int c = 0; c < size; ++c) {
+        const double factor = static_cast<double>(scale[static_cast<std::size_t>(c)]) + static_cast<double>(offset);
+        const double value = x.at(row, begin + c) / root * factor;
+        expected.push(value, (sum_error(size) + 4 * kRounding) * std::abs(value) +
+                                 kRounding * std::abs(x.at(row, begin + c) / root));
+      }
+    }
+  }
+  return expected;
+}
+
+/// \param angles  [rows, pairs], in radians
+inline Expected reference_rope(const Matrix& x, const std::vector<std::vector<double>>& angles, int head_dim,
+                               RopePairs layout, double factor) {
+  Expected expected(x.rows, x.columns);
+  for (int row = 0; row < x.rows; ++row) {
+    const std::vector<double>& turns = angles[static_cast<std::size_t>(row)];
+    const int pairs = static_cast<int>(turns.size());
+    for (int column = 0; column < x.columns; ++column) {
+      const int i = column % head_dim;
+      const int head = column - i;
+      if (i >= 2 * pairs) {
+        expected.push(x.at(row, column), 0.0);
+        continue;
+      }
+      const bool halves = layout == RopePairs::kHalves;
+      const int pair = halves ? i % pairs : i / 2;
+      const bool is_first = halves ? i < pairs : i % 2 == 0;
+      const double a = x.at(row, head + (halves ? pair : 2 * pair));
+      const double b = x.at(row, head + (halves ? pair + pairs : 2 * pair + 1));
+      const double cosine = std::cos(turns[static_cast<std::size_t>(pair)]) * factor;
+      const double sine = std::sin(turns[static_cast<std::size_t>(pair)]) * factor;
+      expected.push(is_first ? a * cosine - b * sine : b * cosine + a * sine,
+                    4 * kRounding * factor * (std::abs(a) + std::abs(b)));
+    }
+  }
+  return expected;
+}
+
+/// \param taps  [channels, taps]
+inline Expected reference_short_conv(const Matrix& x, const Matrix& taps, std::span<const float> bias,
+                                     const PackedBatch& batch, int before) {
+  Expected expected(x.rows, x.columns);
+  for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+    const int begin = batch.offsets[row];
+    const int end = batch.key_lengths.empty() ? batch.offsets[row + 1] : begin + batch.key_lengths[row];
+    for (int token = begin; token < batch.offsets[row + 1]; ++token) {
+      for (int channel = 0; channel < x.columns; ++channel) {
+        double sum = bias.empty() ? 0.0 : static_cast<double>(bias[static_cast<std::size_t>(channel)]);
+        double magnitude = std::abs(sum);
+        for (int tap = 0; tap < taps.columns; ++tap) {
+          const int source = token + tap - before;
+          if (source >= begin && source < end) {
+            const double product = taps.at(channel, tap) * x.at(source, channel);
+            sum += product;
+            magnitude += std::abs(product);
+          }
+        }
+        expected.push(sum, sum_error(taps.columns) * magnitude);
+      }
+    }
+  }
+  return expected;
+}
+
+inline Expected reference_gate(const Matrix& x, const Matrix& weight, const Gate& gate) {
+  const Expected halves = reference_linear(x, weight, {}, Activation::kNone, nullptr);
+  const int size = weight.rows / 2;
+  Expected expected(x.rows, size);
+  const double limit = static_cast<double>(gate.limit);
+  for (int row = 0; row < x.rows; ++row) {
+    for (int c = 0; c < size; ++c) {
+      const auto g = static_cast<std::size_t>(row * weight.rows + c);
+      const auto u = g + static_cast<std::size_t>(size);
+      const double activated = reference_activation(std::min(halves.values[g], limit), gate.activation);
+      const double up = std::clamp(halves.values[u], -limit, limit) + static_cast<double>(gate.up_offset);
+      const double activated_error =
+          1.13 * halves.bounds[g] + kActivationError * std::max(1.0, std::abs(halves.values[g]));
+      expected.push(activated * up, activated_error * std::abs(up) + halves.bounds[u] * std::abs(activated) +
+                                        activated_error * halves.bounds[u] + 2 * kRounding * std::abs(activated * up));
     }
   }
   return expected;

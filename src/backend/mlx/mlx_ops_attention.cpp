@@ -124,17 +124,7 @@ mx::array MlxOps::attend_row_biased(const mx::array& q, const mx::array& k, cons
 
 Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
                          const AttentionSpec& spec) {
-  check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
-        "attention: {} heads, {} key heads, scale {}", spec.num_heads, spec.num_kv_heads, spec.scale);
-  check(q.columns() == spec.num_heads * spec.head_dim, "attention: q has {} columns, wanted {} heads of {}",
-        q.columns(), spec.num_heads, spec.head_dim);
-  check(k.columns() == spec.num_kv_heads * spec.head_dim && v.columns() == k.columns(),
-        "attention: k and v have {} and {} columns, wanted {} heads of {}", k.columns(), v.columns(), spec.num_kv_heads,
-        spec.head_dim);
-  check(k.rows() == q.rows() && v.rows() == q.rows(), "attention: q, k and v have {}, {} and {} rows", q.rows(),
-        k.rows(), v.rows());
-  check_batch("attention", q, batch);
-  check_key_lengths("attention", batch);
+  check_attention(q, k, v, batch, spec);
   return guarded("attention", [&] {
     std::vector<mx::array> parts;
     for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {

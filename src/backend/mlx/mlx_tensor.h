@@ -10,6 +10,7 @@
 #include <mlx/mlx.h>
 
 #include "mlxe/error.h"
+#include "tensor/check.h"
 #include "tensor/ops.h"
 
 namespace mlxe::mlx_backend {
@@ -31,18 +32,6 @@ inline Tensor wrap(mx::array array) {
   return {rows, columns, std::make_shared<MlxTensor>(std::move(array))};
 }
 
-template <class... Args>
-void check(bool good, fmt::format_string<Args...> message, Args&&... args) {
-  if (!good) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format(message, std::forward<Args>(args)...));
-  }
-}
-
-inline void check_batch(const char* op, const Tensor& x, const PackedBatch& batch) {
-  check(batch.offsets.back() == x.rows(), "{}: the batch ends at token {}, the tensor has {} rows", op,
-        batch.offsets.back(), x.rows());
-}
-
 /// Calls libmlx; what it throws becomes an Error that names the operation.
 template <class Body>
 auto guarded(const char* op, const Body& body) {
@@ -55,27 +44,6 @@ auto guarded(const char* op, const Body& body) {
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInternal, fmt::format("{}: libmlx: {}", op, error.what()));
   }
-}
-
-inline void check_key_lengths(const char* op, const PackedBatch& batch) {
-  check(batch.key_lengths.empty() || batch.key_lengths.size() + 1 == batch.offsets.size(),
-        "{}: {} key lengths for {} rows", op, batch.key_lengths.size(), batch.num_rows());
-  for (std::size_t row = 0; row < batch.key_lengths.size(); ++row) {
-    const int length = batch.offsets[row + 1] - batch.offsets[row];
-    check(batch.key_lengths[row] >= 0 && batch.key_lengths[row] <= length, "{}: key length {}, wanted 0 to {}", op,
-          batch.key_lengths[row], length);
-  }
-}
-
-inline void check_rows(const char* op, std::span<const std::int32_t> rows, int num_rows) {
-  for (const std::int32_t row : rows) {
-    check(row >= 0 && row < num_rows, "{}: row {}, wanted 0 to {}", op, row, num_rows - 1);
-  }
-}
-
-inline void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
-  check(a.rows() == b.rows() && a.columns() == b.columns(), "{}: tensors are [{}, {}] and [{}, {}]", op, a.rows(),
-        a.columns(), b.rows(), b.columns());
 }
 
 /// float32 values of the caller as an array.
