@@ -1,6 +1,7 @@
 # Tests of the architectures.
 mlxe_test(models/bert_test.cpp)
 mlxe_test(models/registry_test.cpp)
+mlxe_test(models/rope_config_test.cpp)
 mlxe_test(models/conformance_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/minilm_test.cpp DEPENDS engine LIBRARIES fmt::fmt)
 if(TARGET mlxe_mlx_module)
