@@ -26,7 +26,8 @@ from fixtures.base import Fixture
 from fixtures.data import MINILM_TEXTS
 from tokenizers import Tokenizer
 
-FAMILIES = ("bert", "bert_heads", "roberta", "modernbert", "qwen", "gemma3", "mpnet", "distilbert", "deberta")
+FAMILIES = ("bert", "bert_heads", "roberta", "modernbert", "qwen", "gemma3", "mpnet", "distilbert", "deberta",
+            "decoders", "lfm2", "nomic")
 
 
 @torch.no_grad()
