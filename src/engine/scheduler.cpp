@@ -46,6 +46,26 @@ std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> leng
   return groups;
 }
 
+std::size_t num_shared_groups(std::span<const double> costs, std::size_t workers) {
+  constexpr double kWorthwhile = 1.1;  // a team loses a few percent to its meetings
+  double left = std::accumulate(costs.begin(), costs.end(), 0.0);
+  std::size_t count = 0;
+  while (count < costs.size() && costs[count] * static_cast<double>(workers) > kWorthwhile * left) {
+    left -= costs[count];
+    ++count;
+  }
+  return count;
+}
+
+double group_cost(std::span<const std::size_t> lengths, std::span<const std::size_t> group, int hidden_size) {
+  double cost = 0.0;
+  for (const std::size_t index : group) {
+    const auto length = static_cast<double>(lengths[index]);
+    cost += length * (1.0 + length / (6.0 * hidden_size));
+  }
+  return cost;
+}
+
 PackedBatch pack(std::span<const Encoding> encodings, std::span<const std::size_t> indices) {
   PackedBatch batch;
   for (const std::size_t index : indices) {

@@ -22,6 +22,16 @@ namespace mlxe {
 [[nodiscard]] std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths,
                                                              std::size_t batch_tokens, std::size_t workers);
 
+/// How many of the first groups take clearly longer than a worker's fair share of what is left: while one worker sat
+/// over such a group, the others would run out of work, so all of them had better share it.
+/// \param costs  of each group, in any unit, falling as schedule() orders them
+[[nodiscard]] std::size_t num_shared_groups(std::span<const double> costs, std::size_t workers);
+
+/// Work of a group in units of one token of a short text: attention makes the tokens of long texts dearer.
+/// \param hidden_size  of the model: a token's products cost about as much as its attention to 6 * hidden_size others
+[[nodiscard]] double group_cost(std::span<const std::size_t> lengths, std::span<const std::size_t> group,
+                                int hidden_size);
+
 /// Puts the chosen encodings one behind the other.
 [[nodiscard]] PackedBatch pack(std::span<const Encoding> encodings, std::span<const std::size_t> indices);
 

@@ -159,13 +159,23 @@ void TextEncoder::for_each_batch(std::span<const std::string_view> texts, const 
                            [](const Encoding& encoding) { return encoding.ids.size(); });
     const std::vector<std::vector<std::size_t>> groups =
         schedule(lengths, plan.batch_tokens, static_cast<std::size_t>(loaded_.info.threads));
-    loaded_.backend->run(groups.size(), [&](Ops& ops, std::size_t group) {
+    const auto work = [&](Ops& ops, std::size_t group) {
       PackedBatch batch = pack(window.encodings, groups[group]);
       if (plan.prompt_length > 0) {
         batch.prompt_lengths.assign(groups[group].size(), plan.prompt_length);
       }
       consume(ops, batch, window, groups[group]);
+    };
+    std::vector<double> costs(groups.size());
+    std::ranges::transform(groups, costs.begin(), [&](const std::vector<std::size_t>& group) {
+      return group_cost(lengths, group, loaded_.info.hidden_size);
     });
+    // Long texts first, each with all workers on it; then the rest, a worker on each.
+    const std::size_t shared = num_shared_groups(costs, static_cast<std::size_t>(loaded_.info.threads));
+    for (std::size_t group = 0; group < shared; ++group) {
+      loaded_.backend->run(1, [&](Ops& ops, std::size_t /*task*/) { work(ops, group); });
+    }
+    loaded_.backend->run(groups.size() - shared, [&](Ops& ops, std::size_t task) { work(ops, shared + task); });
     first += count;
   }
 }

@@ -44,6 +44,25 @@ TEST(Schedule, LeavesOutTextsWithoutTokens) {
   EXPECT_THAT(schedule({}, 8), IsEmpty());
 }
 
+TEST(SharedGroups, AreThoseThatOutlastTheOthersWork) {
+  const auto shared = [](std::vector<double> costs, std::size_t workers) { return num_shared_groups(costs, workers); };
+  EXPECT_EQ(shared({5, 5}, 2), 0U);          // one for each worker
+  EXPECT_EQ(shared({6, 5}, 2), 2U);          // uneven: together they are done sooner
+  EXPECT_EQ(shared({4, 4, 3}, 2), 0U);       // 4 and 3 on one worker, 4 on the other
+  EXPECT_EQ(shared({100, 3, 3, 3}, 2), 1U);  // a long text among short ones
+  EXPECT_EQ(shared({100, 60, 3, 3}, 2), 2U);
+  EXPECT_EQ(shared({7}, 1), 0U);
+  EXPECT_EQ(shared({7}, 4), 1U);
+  EXPECT_EQ(shared({}, 4), 0U);
+}
+
+TEST(GroupCost, CountsTokensAndTheirAttention) {
+  const std::vector<std::size_t> lengths = {6, 60, 6};
+  EXPECT_DOUBLE_EQ(group_cost(lengths, std::vector<std::size_t>{0, 2}, 1), 24.0);  // 6 tokens, each as dear again
+  EXPECT_DOUBLE_EQ(group_cost(lengths, std::vector<std::size_t>{1}, 10), 120.0);
+  EXPECT_DOUBLE_EQ(group_cost(lengths, {}, 10), 0.0);
+}
+
 TEST(Schedule, SplitsSmallWorkBetweenTheWorkers) {
   EXPECT_THAT(schedule({4, 4, 4, 4}, 500, 2), ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
   EXPECT_EQ(schedule({4, 4, 4, 4}, 500, 8).size(), 4U);
