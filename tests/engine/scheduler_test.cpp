@@ -47,7 +47,8 @@ TEST(Schedule, LeavesOutTextsWithoutTokens) {
 TEST(SharedGroups, AreThoseThatOutlastTheOthersWork) {
   const auto shared = [](std::vector<double> costs, std::size_t workers) { return num_shared_groups(costs, workers); };
   EXPECT_EQ(shared({5, 5}, 2), 0U);          // one for each worker
-  EXPECT_EQ(shared({6, 5}, 2), 2U);          // uneven: together they are done sooner
+  EXPECT_EQ(shared({6, 5}, 2), 0U);          // nearly even: not worth the meetings
+  EXPECT_EQ(shared({6, 4}, 2), 2U);          // uneven: together they are done sooner
   EXPECT_EQ(shared({4, 4, 3}, 2), 0U);       // 4 and 3 on one worker, 4 on the other
   EXPECT_EQ(shared({100, 3, 3, 3}, 2), 1U);  // a long text among short ones
   EXPECT_EQ(shared({100, 60, 3, 3}, 2), 2U);
