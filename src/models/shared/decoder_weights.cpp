@@ -1,0 +1,159 @@
+// Taking the weights of a decoder: layers by the names that Llama gave them, and the heads on top.
+#include "models/shared/decoder_weights.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/half.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+// Rows of a matrix as one of its own; no data if it has none.
+HostTensor take_rows(const HostTensor& matrix, const std::vector<std::int32_t>& rows) {
+  HostTensor result{.dtype = matrix.dtype, .shape = {static_cast<int>(rows.size()), matrix.shape[1]}, .owner = nullptr};
+  if (!matrix.has_data()) {
+    return result;
+  }
+  const std::size_t row_bytes = static_cast<std::size_t>(matrix.shape[1]) * size_bytes(matrix.dtype);
+  auto copy = std::make_shared<std::vector<std::byte>>(rows.size() * row_bytes);  // owned by the result alone
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(copy->data() + i * row_bytes, matrix.data + static_cast<std::size_t>(rows[i]) * row_bytes, row_bytes);
+  }
+  result.data = copy->data();
+  result.owner = std::move(copy);
+  return result;
+}
+
+// The rightmost token that is no padding, or the first one if all are: an end token that doubles as padding is passed
+// over even where a text ends with it. Source: GenericForSequenceClassification in transformers/modeling_layers.py
+std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<int> pad_token_id) {
+  std::vector<std::int32_t> tokens;
+  for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
+    const std::int32_t first = batch.offsets[row];
+    std::int32_t last = batch.offsets[row + 1] - 1;
+    while (last > first && pad_token_id == batch.token_ids[static_cast<std::size_t>(last)]) {
+      --last;
+    }
+    tokens.push_back(last);
+  }
+  return tokens;
+}
+
+}  // namespace
+
+std::vector<float> to_floats(const HostTensor& tensor) {
+  std::vector<float> values(num_elements(tensor.shape));
+  if (!tensor.has_data()) {
+    return values;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (tensor.dtype == DType::kFloat32) {
+      std::memcpy(&values[i], tensor.data + i * sizeof(float), sizeof(float));
+    } else {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, tensor.data + i * sizeof(bits), sizeof(bits));
+      values[i] = tensor.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
+    }
+  }
+  return values;
+}
+
+DecoderAttention take_attention(WeightMap& weights, Backend& backend, const std::string& name,
+                                const DecoderConfig& config, const DecoderParts& parts, const AttentionNames& names) {
+  const int q_width = config.num_attention_heads * config.head_dim;
+  const int kv_width = config.num_key_value_heads * config.head_dim;
+  const auto part = [&](const char* projection, int width) {
+    return take_part(weights, name + projection, width, config.hidden_size, parts.qkv_bias);
+  };
+  DecoderAttention attention = {
+      .qkv = backend.linear_weight(
+          std::array{part(".q_proj", q_width), part(".k_proj", kv_width), part(".v_proj", kv_width)}),
+      .output = take_linear(weights, backend, fmt::format("{}.{}", name, names.output), config.hidden_size, q_width,
+                            parts.output_bias),
+      .q_norm = std::nullopt,
+      .k_norm = std::nullopt,
+      .sinks = {},
+      .spec = config.attention(),
+  };
+  if (parts.has_qk_norm) {
+    const auto norm = [&](std::string_view which) {
+      return take_rms_norm(weights, backend, fmt::format("{}.{}", name, which), config.head_dim, parts.norm_offset);
+    };
+    attention.q_norm = norm(names.q_norm);
+    attention.k_norm = norm(names.k_norm);
+  }
+  return attention;
+}
+
+GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string& name, const DecoderConfig& config,
+                        Bias bias, Activation activation) {
+  const auto part = [&](const char* projection) {
+    return take_part(weights, name + projection, config.intermediate_size, config.hidden_size, bias);
+  };
+  return {
+      .gate_up = backend.linear_weight(std::array{part(".gate_proj"), part(".up_proj")}),
+      .down = take_linear(weights, backend, name + ".down_proj", config.hidden_size, config.intermediate_size, bias),
+      .gate = {.activation = activation}};
+}
+
+DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec,
+                         const std::string& embeddings)
+    : kind_(spec.kind), pad_token_id_(config.pad_token_id) {
+  const int hidden = config.hidden_size;
+  switch (spec.kind) {
+    case HeadKind::kNone: break;
+    case HeadKind::kSequence:
+      output_ = take_linear(weights, backend, "score", spec.num_labels, hidden, Bias::kNone);
+      break;
+    case HeadKind::kToken: output_ = take_linear(weights, backend, "score", spec.num_labels, hidden); break;
+    case HeadKind::kMaskedLm:
+      throw Error(ErrorCode::kUnsupported, "a decoder has no logits of masked words, only of the next one");
+    case HeadKind::kNextToken: {
+      for (const std::int32_t id : spec.token_ids) {
+        if (id < 0 || id >= config.vocab_size) {
+          throw Error(ErrorCode::kInvalidInput,
+                      fmt::format("token id {} has no logit, wanted 0 to {}", id, config.vocab_size - 1));
+        }
+      }
+      const Shape shape = {config.vocab_size, hidden};
+      const HostTensor table = config.tie_word_embeddings ? weights.borrow(embeddings + ".weight", shape)
+                                                          : weights.take("lm_head.weight", shape);
+      output_ = backend.linear_weight(
+          std::array{LinearPart{.weight = take_rows(table, spec.token_ids), .bias = std::nullopt}});
+      break;
+    }
+  }
+  // Heads of other tasks; tied checkpoints may hold a copy of the embeddings.
+  for (const char* prefix : {"lm_head.", "score."}) {
+    weights.allow_unused(prefix);
+  }
+}
+
+Tensor DecoderHead::logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const {
+  if (kind_ == HeadKind::kToken) {
+    return ops.linear(hidden, output_);
+  }
+  const std::optional<int> passed_over = kind_ == HeadKind::kSequence ? pad_token_id_ : std::nullopt;
+  return ops.linear(ops.take_rows(hidden, last_tokens(batch, passed_over)), output_);
+}
+
+std::optional<std::string> decoder_weight_name(std::string_view checkpoint_name) {
+  std::string_view name = checkpoint_name;
+  if (name.starts_with("model.")) {
+    name.remove_prefix(6);
+  }
+  if (name.ends_with("rotary_emb.inv_freq")) {
+    return std::nullopt;
+  }
+  return std::string(name);
+}
+
+}  // namespace mlxe

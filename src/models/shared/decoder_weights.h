@@ -1,0 +1,64 @@
+// Taking the weights of a decoder: layers by the names that Llama gave them, and the heads on top.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "models/architecture.h"
+#include "models/shared/decoder_config.h"
+#include "models/shared/take_weights.h"
+#include "nn/decoder.h"
+
+namespace mlxe {
+
+struct AttentionNames {
+  std::string_view output = "o_proj";
+  std::string_view q_norm = "q_norm";
+  std::string_view k_norm = "k_norm";
+};
+
+/// Biases and norms that the families have or lack.
+struct DecoderParts {
+  Bias qkv_bias = Bias::kNone;
+  Bias output_bias = Bias::kNone;
+  Bias mlp_bias = Bias::kNone;
+  bool has_qk_norm = false;
+  float norm_offset = 0.0F;  ///< of every norm: 1 where the checkpoint stores w for a scale of 1 + w
+};
+
+/// NAME.q_proj, k_proj, v_proj, o_proj and, where `parts` says so, q_norm and k_norm.
+[[nodiscard]] DecoderAttention take_attention(WeightMap& weights, Backend& backend, const std::string& name,
+                                              const DecoderConfig& config, const DecoderParts& parts,
+                                              const AttentionNames& names = {});
+
+/// NAME.gate_proj, up_proj and down_proj.
+[[nodiscard]] GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string& name,
+                                      const DecoderConfig& config, Bias bias, Activation activation);
+
+/// The elements as float32, for what is computed outside the backend; zeros if the tensor has no data.
+[[nodiscard]] std::vector<float> to_floats(const HostTensor& tensor);
+
+/// `score` over labels, or some rows of the output embeddings.
+class DecoderHead {
+ public:
+  /// \param embeddings  name of the word embeddings: the output's, too, where they are tied
+  /// \throws Error{kUnsupported} for a head over masked words, Error{kInvalidInput} for a token id beyond the
+  /// vocabulary
+  DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec,
+              const std::string& embeddings = "embed_tokens");
+
+  [[nodiscard]] bool empty() const { return kind_ == HeadKind::kNone; }
+  /// Model::logits() of a model whose head this is.
+  [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const;
+
+ private:
+  HeadKind kind_;
+  std::optional<int> pad_token_id_;
+  LinearWeight output_;
+};
+
+/// Without the prefix "model." that a model with a head has; nothing for the frequencies that older checkpoints saved.
+[[nodiscard]] std::optional<std::string> decoder_weight_name(std::string_view checkpoint_name);
+
+}  // namespace mlxe

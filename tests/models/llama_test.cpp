@@ -1,0 +1,184 @@
+// The Llama family: which of its members has which biases, norms and windows, heads, names, and what is refused.
+#include <cmath>
+
+#include <gmock/gmock.h>
+
+#include "support/expect_error.h"
+#include "support/tiny_decoder.h"
+
+namespace mlxe {
+namespace {
+
+using testing::row_of;
+using testing::TinyDecoder;
+using testing::values_of;
+
+TinyDecoder qwen3() {
+  TinyDecoder tiny("qwen3");
+  for (const std::string layer : {"layers.0.", "layers.1."}) {
+    tiny.add(layer + "self_attn.q_norm", {4});
+    tiny.add(layer + "self_attn.k_norm", {4});
+  }
+  return tiny;
+}
+
+// Whether a change of the last token of five reaches the token at `place`.
+bool reaches(TinyDecoder& tiny, int place) {
+  const std::unique_ptr<Model> model = tiny.make();
+  testing::ScalarOps ops;
+  const Tensor a = model->forward(ops, row_of({1, 2, 3, 4, 5}));
+  const Tensor b = model->forward(ops, row_of({1, 2, 3, 4, 6}));
+  return testing::at(a, place, 0) != testing::at(b, place, 0);
+}
+
+TEST(Llama, TellsItsTraits) {
+  const std::unique_ptr<Model> model = qwen3().make();
+  EXPECT_EQ(model->traits().hidden_size, 8);
+  EXPECT_EQ(model->traits().num_layers, 2);
+  EXPECT_EQ(model->traits().max_positions, 32);
+  EXPECT_EQ(model->traits().vocab_size, 12);
+  EXPECT_EQ(model->traits().num_token_types, 0);
+}
+
+TEST(Llama, LooksBackOnlyUnlessToldOtherwise) {
+  TinyDecoder causal = qwen3();
+  EXPECT_FALSE(reaches(causal, 3));
+  TinyDecoder voyage = qwen3();
+  voyage.config["use_bidirectional_attention"] = true;
+  EXPECT_TRUE(reaches(voyage, 0));
+  TinyDecoder gte = qwen3();
+  gte.config["is_causal"] = false;
+  EXPECT_TRUE(reaches(gte, 0));
+}
+
+// One layer, so that a token sees exactly its window.
+TEST(Llama, TwoWayWindowsReachThatFarOnEitherSide) {
+  TinyDecoder tiny = qwen3();
+  std::erase_if(tiny.tensors, [](const auto& entry) { return entry.first.starts_with("layers.1."); });
+  tiny.config.update({{"num_hidden_layers", 1},
+                      {"is_causal", false},
+                      {"use_sliding_window", true},
+                      {"sliding_window", 2},
+                      {"max_window_layers", 0}});
+  EXPECT_TRUE(reaches(tiny, 2));
+  EXPECT_FALSE(reaches(tiny, 1));
+}
+
+TEST(LlamaHead, NextTokenGivesTheRowsOfTheTiedEmbeddingsAtTheLastToken) {
+  TinyDecoder tiny = qwen3();
+  const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
+  testing::ScalarOps ops;
+  const PackedBatch batch = row_of({1, 2, 3});
+  const Tensor hidden = model->forward(ops, batch);
+  const Tensor logits = model->logits(ops, hidden, batch);
+  ASSERT_EQ(logits.rows(), 1);
+  ASSERT_EQ(logits.columns(), 2);
+  for (int i = 0; i < 2; ++i) {
+    double wanted = 0.0;
+    for (int c = 0; c < 8; ++c) {
+      const std::size_t row = i == 0 ? 7 : 2;
+      wanted +=
+          static_cast<double>(testing::at(hidden, 2, c)) *
+          static_cast<double>(tiny.tensors.at("embed_tokens.weight").values[row * 8 + static_cast<std::size_t>(c)]);
+    }
+    EXPECT_NEAR(testing::at(logits, 0, i), wanted, 1e-5);
+  }
+}
+
+TEST(LlamaHead, NextTokenTakesTheOutputEmbeddingsOfItsOwnWhereTheyAreNotTied) {
+  TinyDecoder tiny = qwen3();
+  tiny.config["tie_word_embeddings"] = false;
+  const HeadSpec head = {.kind = HeadKind::kNextToken, .token_ids = {7}};
+  EXPECT_ERROR(kCorruptModel, "lm_head.weight", tiny.make(head));
+  tiny.tensors["lm_head.weight"] = {.shape = {12, 8}, .values = std::vector<float>(96, 0.0F)};
+  testing::ScalarOps ops;
+  const std::unique_ptr<Model> model = tiny.make(head);
+  const PackedBatch batch = row_of({1, 2, 3});
+  EXPECT_EQ(testing::at(model->logits(ops, model->forward(ops, batch), batch), 0, 0), 0.0F);
+}
+
+TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
+  TinyDecoder tiny = qwen3();
+  tiny.add("score", {3, 8});
+  tiny.config["pad_token_id"] = 9;
+  const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kSequence, .num_labels = 3});
+  testing::ScalarOps ops;
+  const auto logits_of = [&](const PackedBatch& batch) {
+    return values_of(model->logits(ops, model->forward(ops, batch), batch));
+  };
+  const std::vector<float> plain = logits_of(row_of({1, 2}));
+  EXPECT_EQ(plain.size(), 3U);
+  EXPECT_EQ(logits_of(row_of({1, 2, 9, 9})), plain);  // causal, so what follows changes nothing
+  EXPECT_NE(logits_of(row_of({1, 2, 8})), plain);
+  EXPECT_EQ(logits_of(row_of({9, 9})), logits_of(row_of({9})));  // all padding: the first one
+}
+
+TEST(LlamaHead, RefusesMaskedWordsAndUnknownTokens) {
+  EXPECT_ERROR(kUnsupported, "no logits of masked words", qwen3().make({.kind = HeadKind::kMaskedLm}));
+  EXPECT_ERROR(kInvalidInput, "token id 12 has no logit, wanted 0 to 11",
+               qwen3().make({.kind = HeadKind::kNextToken, .token_ids = {12}}));
+}
+
+TEST(LlamaWeights, HeadsOfOtherTasksMayStay) {
+  TinyDecoder tiny = qwen3();
+  tiny.add("lm_head", {12, 8});
+  tiny.add("score", {2, 8});
+  EXPECT_NO_THROW((void)tiny.make());
+  tiny.add("surprise", {1});
+  EXPECT_ERROR(kCorruptModel, "surprise.weight", tiny.make());
+}
+
+TEST(LlamaWeights, BiasesAreWantedExactlyWhereTheConfigurationHasThem) {
+  TinyDecoder tiny = qwen3();
+  tiny.config["attention_bias"] = true;
+  EXPECT_ERROR(kCorruptModel, "layers.0.self_attn.q_proj.bias", tiny.make());
+  EXPECT_ERROR(kCorruptModel, "layers.1.self_attn.o_proj.bias", tiny.make());
+}
+
+TEST(LlamaWeightNames, LoseThePrefixAndTheSavedFrequencies) {
+  const auto& rule = find_architecture("qwen3").weight_name;
+  EXPECT_EQ(rule("model.layers.0.mlp.up_proj.weight"), "layers.0.mlp.up_proj.weight");
+  EXPECT_EQ(rule("layers.0.mlp.up_proj.weight"), "layers.0.mlp.up_proj.weight");
+  EXPECT_EQ(rule("lm_head.weight"), "lm_head.weight");
+  EXPECT_EQ(rule("model.layers.3.self_attn.rotary_emb.inv_freq"), std::nullopt);
+}
+
+TEST(LlamaConfig, RefusesWhatDoesNotFit) {
+  const auto load_with = [](const nlohmann::json& changes) {
+    TinyDecoder tiny = qwen3();
+    tiny.config.update(changes);
+    return tiny.make();
+  };
+  EXPECT_ERROR(kCorruptModel, "'num_attention_heads' is 3, wanted a multiple of 'num_key_value_heads', which is 2",
+               load_with({{"num_attention_heads", 3}, {"num_key_value_heads", 2}}));
+  EXPECT_ERROR(kCorruptModel, "rope_theta", load_with({{"rope_theta", nullptr}}));
+  EXPECT_ERROR(kUnsupported, "'mish'", load_with({{"hidden_act", "mish"}}));
+  EXPECT_ERROR(kCorruptModel, "'layer_types' is a list of 1, wanted a list of 2",
+               load_with({{"layer_types", {"full_attention"}}}));
+  EXPECT_ERROR(kUnsupported, "'layer_types' has \"chunked_attention\"",
+               load_with({{"layer_types", {"full_attention", "chunked_attention"}}}));
+  EXPECT_ERROR(kCorruptModel, "'use_sliding_window' is false",
+               load_with({{"layer_types", {"full_attention", "sliding_attention"}}}));
+}
+
+TEST(LlamaConfig, RefusesSizesThatAreAbsentOrAbsurd) {
+  for (const char* key : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                          "max_position_embeddings"}) {
+    for (const nlohmann::json& value : {nlohmann::json(), nlohmann::json(0), nlohmann::json(2'000'000'000)}) {
+      TinyDecoder tiny = qwen3();
+      tiny.config[key] = value;
+      EXPECT_ERROR(kCorruptModel, key, tiny.make());
+    }
+  }
+}
+
+TEST(LlamaConfig, HeadsWithoutAWidthDivideTheHiddenSize) {
+  TinyDecoder tiny("qwen2");
+  tiny.config.erase("head_dim");
+  tiny.config["num_attention_heads"] = 3;
+  EXPECT_ERROR(kCorruptModel, "'hidden_size' is 8, wanted a multiple of 'num_attention_heads', which is 3",
+               tiny.make());
+}
+
+}  // namespace
+}  // namespace mlxe
