@@ -210,6 +210,12 @@ std::vector<Encoding> Tokenizer::encode(std::span<const std::string_view> texts,
   return impl_->encode(views, nullptr, options);
 }
 
+bool Tokenizer::takes_fast_path(std::string_view text) const {
+  std::uint8_t takes = 0;
+  check(mlxe_tok_takes_fast_path(impl_->handle.get(), {text.data(), text.size()}, &takes), impl_->file);
+  return takes != 0;
+}
+
 std::vector<Encoding> Tokenizer::encode_pairs(std::span<const std::pair<std::string_view, std::string_view>> pairs,
                                               const EncodeOptions& options) const {
   std::vector<mlxe_tok_text> firsts;

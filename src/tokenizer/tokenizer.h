@@ -76,6 +76,10 @@ class Tokenizer {
   /// \throws Error{kInvalidInput} naming the index of a text that is no UTF-8, or for a limit below the special tokens
   [[nodiscard]] std::vector<Encoding> encode(std::span<const std::string_view> texts,
                                              const EncodeOptions& options = {}) const;
+  /// Whether encode() takes this text past the library, through our own WordPiece: a plain ASCII text of a BERT-like
+  /// tokenizer, in which no added token stands. Asking for offsets or words, which only the library knows, is the slow
+  /// way for any text. The ids do not depend on the way.
+  [[nodiscard]] bool takes_fast_path(std::string_view text) const;
   /// Two texts as one sequence, put together and cut as `tokenizers` does.
   /// \throws as encode(), and Error{kInvalidInput} naming a pair that options.pair_truncation cannot cut enough
   [[nodiscard]] std::vector<Encoding> encode_pairs(std::span<const std::pair<std::string_view, std::string_view>> pairs,

@@ -74,6 +74,8 @@ void mlxe_tok_free(mlxe_tok* tokenizer);
  * the post-processor added [total], index of the word in its text or -1 [total]; total = sum of num_tokens. */
 mlxe_tok_status mlxe_tok_encode(const mlxe_tok* tokenizer, const mlxe_tok_text* texts, const mlxe_tok_text* seconds,
                                 size_t num_texts, mlxe_tok_options options, mlxe_tok_ints* out);
+/* Whether this text is encoded by our own WordPiece; nothing else depends on it. */
+mlxe_tok_status mlxe_tok_takes_fast_path(const mlxe_tok* tokenizer, mlxe_tok_text text, uint8_t* out);
 mlxe_tok_status mlxe_tok_decode(const mlxe_tok* tokenizer, const int32_t* ids, size_t num_ids,
                                 uint8_t skip_special_tokens, mlxe_tok_bytes* out);
 mlxe_tok_status mlxe_tok_token_to_id(const mlxe_tok* tokenizer, mlxe_tok_text token, int32_t* out); /* -1: none */

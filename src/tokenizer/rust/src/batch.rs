@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::tokenizer::{EncodeOptions, LoadedTokenizer};
+use crate::fast_path::Scratch;
+use crate::tokenizer::{EncodeOptions, Encoded, LoadedTokenizer};
 use crate::{panic_message, Failure};
 
 /// What is encoded: texts, or pairs of which these are the first and the second texts.
@@ -28,14 +29,14 @@ impl Inputs<'_> {
 
 /// The encodings of consecutive inputs.
 #[derive(Default)]
-struct Block {
+pub struct Block {
     first_input: usize,
-    num_tokens: Vec<i32>,
-    num_tokens_untruncated: Vec<i32>,
-    ids: Vec<i32>,
-    type_ids: Vec<i32>,
+    pub num_tokens: Vec<i32>,
+    pub num_tokens_untruncated: Vec<i32>,
+    pub ids: Vec<i32>,
+    pub type_ids: Vec<i32>,
     offsets: Vec<i32>,
-    special_mask: Vec<i32>,
+    pub special_mask: Vec<i32>,
     word_ids: Vec<i32>,
 }
 
@@ -112,41 +113,49 @@ fn encode_block(
         first_input: range.start,
         ..Block::default()
     };
+    let mut scratch = Scratch::default();
     for index in range {
+        let text = inputs.texts[index];
         let second = inputs.seconds.as_ref().map(|seconds| seconds[index]);
-        let encoded = tokenizer
-            .encode(inputs.texts[index], second, options)
-            .map_err(|failure| (index, failure))?;
-        let encoding = &encoded.encoding;
-        block.num_tokens.push(encoding.len() as i32);
-        block.num_tokens_untruncated.push(encoded.num_tokens_untruncated as i32);
-        block.ids.extend(encoding.get_ids().iter().map(|&id| id as i32));
-        block
-            .type_ids
-            .extend(encoding.get_type_ids().iter().map(|&id| id as i32));
-        if options.with_offsets {
-            block.offsets.extend(
-                encoding
-                    .get_offsets()
-                    .iter()
-                    .flat_map(|&(begin, end)| [begin as i32, end as i32]),
-            );
-        }
-        if options.with_special_mask {
-            block
-                .special_mask
-                .extend(encoding.get_special_tokens_mask().iter().map(|&bit| bit as i32));
-        }
-        if options.with_word_ids {
-            block.word_ids.extend(
-                encoding
-                    .get_word_ids()
-                    .iter()
-                    .map(|word| word.map_or(-1, |id| id as i32)),
-            );
+        if !tokenizer.encode_fast(text, second, options, &mut scratch, &mut block) {
+            let encoded = tokenizer
+                .encode(text, second, options)
+                .map_err(|failure| (index, failure))?;
+            append(&mut block, &encoded, options);
         }
     }
     Ok(block)
+}
+
+fn append(block: &mut Block, encoded: &Encoded, options: &EncodeOptions) {
+    let encoding = &encoded.encoding;
+    block.num_tokens.push(encoding.len() as i32);
+    block.num_tokens_untruncated.push(encoded.num_tokens_untruncated as i32);
+    block.ids.extend(encoding.get_ids().iter().map(|&id| id as i32));
+    block
+        .type_ids
+        .extend(encoding.get_type_ids().iter().map(|&id| id as i32));
+    if options.with_offsets {
+        block.offsets.extend(
+            encoding
+                .get_offsets()
+                .iter()
+                .flat_map(|&(begin, end)| [begin as i32, end as i32]),
+        );
+    }
+    if options.with_special_mask {
+        block
+            .special_mask
+            .extend(encoding.get_special_tokens_mask().iter().map(|&bit| bit as i32));
+    }
+    if options.with_word_ids {
+        block.word_ids.extend(
+            encoding
+                .get_word_ids()
+                .iter()
+                .map(|word| word.map_or(-1, |id| id as i32)),
+        );
+    }
 }
 
 fn join(blocks: &[Block]) -> Vec<i32> {

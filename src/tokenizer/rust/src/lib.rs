@@ -1,8 +1,12 @@
 //! The extern "C" functions of mlxe_tok.h: they check arguments, catch panics and hand over memory; nothing else.
 
 mod batch;
+mod fast_path;
+mod frame;
+mod piece_table;
 mod tokenizer;
 mod truncation;
+mod wordpiece;
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -220,6 +224,19 @@ pub unsafe extern "C" fn mlxe_tok_decode(
 pub unsafe extern "C" fn mlxe_tok_token_to_id(tokenizer: *const LoadedTokenizer, token: Text, out: *mut i32) -> Status {
     guarded(out, || {
         Ok((*tokenizer).token_to_id(borrowed(token.data, token.size)).unwrap_or(-1))
+    })
+}
+
+/// # Safety
+/// All pointers are valid for the sizes given with them.
+#[no_mangle]
+pub unsafe extern "C" fn mlxe_tok_takes_fast_path(
+    tokenizer: *const LoadedTokenizer,
+    text: Text,
+    out: *mut u8,
+) -> Status {
+    guarded(out, || {
+        Ok((*tokenizer).takes_fast_path(borrowed(text.data, text.size)).into())
     })
 }
 

@@ -1,11 +1,14 @@
 //! One loaded tokenizer: the library's pipeline, with truncation done between the model and the post-processor.
 
+use std::collections::HashMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
 
 use tokenizers::normalizers::{Lowercase, Sequence};
 use tokenizers::{Encoding, Model, NormalizerWrapper, PostProcessor, PostProcessorWrapper, Tokenizer};
 
+use crate::batch::Block;
+use crate::fast_path::{FastPath, Scratch};
 use crate::truncation::{keep, kept_of_pair, Strategy};
 use crate::{panic_message, Failure};
 
@@ -20,11 +23,22 @@ pub struct EncodeOptions {
     pub with_word_ids: bool,
 }
 
+const PLAIN: EncodeOptions = EncodeOptions {
+    max_length: None,
+    strategy: Strategy::LongestFirst,
+    keep_last: false,
+    add_special_tokens: true,
+    with_offsets: false,
+    with_special_mask: false,
+    with_word_ids: false,
+};
+
 pub struct LoadedTokenizer {
     /// Without truncation, padding and post-processor.
     pipeline: Tokenizer,
     /// Kept apart, so that a text is encoded once and its untruncated length is still known.
     post_processor: Option<PostProcessorWrapper>,
+    fast_path: Option<FastPath>,
     vocab_size: usize,
 }
 
@@ -43,15 +57,18 @@ impl LoadedTokenizer {
         pipeline
             .with_truncation(None)
             .map_err(|error| Failure::BadFile(error.to_string()))?;
+        let post_processor = pipeline.get_post_processor().cloned();
+        pipeline.with_post_processor(None::<PostProcessorWrapper>);
+        let vocabulary = pipeline.get_model().get_vocab();
+        let largest_id = largest_id(&pipeline, &vocabulary)?;
+        let fast_path = FastPath::new(&pipeline, post_processor.as_ref(), &vocabulary, lower_case);
         if lower_case {
             lower_case_first(&mut pipeline)?;
         }
-        let post_processor = pipeline.get_post_processor().cloned();
-        pipeline.with_post_processor(None::<PostProcessorWrapper>);
-        let largest_id = largest_id(&pipeline)?;
         let loaded = LoadedTokenizer {
             pipeline,
             post_processor,
+            fast_path,
             vocab_size: largest_id.map_or(0, |id| id as usize + 1),
         };
         loaded.probe()?;
@@ -70,6 +87,31 @@ impl LoadedTokenizer {
         };
         catch_unwind(AssertUnwindSafe(|| self.encode_str(text, second, options)))
             .unwrap_or_else(|payload| Err(Failure::BadFile(panic_message(payload))))
+    }
+
+    /// Appends the same encoding to the block by a shorter way; false, and nothing appended, if there is none.
+    pub fn encode_fast(
+        &self,
+        text: &[u8],
+        second: Option<&[u8]>,
+        options: &EncodeOptions,
+        scratch: &mut Scratch,
+        block: &mut Block,
+    ) -> bool {
+        let Some(fast_path) = &self.fast_path else {
+            return false;
+        };
+        let num_special = if options.add_special_tokens {
+            self.num_special_tokens(second.is_some())
+        } else {
+            0
+        };
+        fast_path.encode(text, second, num_special, options, scratch, block)
+    }
+
+    pub fn takes_fast_path(&self, text: &[u8]) -> bool {
+        let (mut scratch, mut block) = (Scratch::default(), Block::default());
+        self.encode_fast(text, None, &PLAIN, &mut scratch, &mut block)
     }
 
     fn encode_str(&self, text: &str, second: Option<&str>, options: &EncodeOptions) -> Result<Encoded, Failure> {
@@ -179,15 +221,7 @@ impl LoadedTokenizer {
     fn probe(&self) -> Result<(), Failure> {
         for text in ["", "a", " A1, \u{e9}\u{fdfa}\u{1f600}\n"] {
             for with_offsets in [false, true] {
-                let options = EncodeOptions {
-                    max_length: None,
-                    strategy: Strategy::LongestFirst,
-                    keep_last: false,
-                    add_special_tokens: true,
-                    with_offsets,
-                    with_special_mask: false,
-                    with_word_ids: false,
-                };
+                let options = EncodeOptions { with_offsets, ..PLAIN };
                 catch_unwind(AssertUnwindSafe(|| drop(self.encode_str(text, None, &options))))
                     .map_err(|payload| Failure::BadFile(panic_message(payload)))?;
             }
@@ -223,8 +257,8 @@ fn lower_case_first(pipeline: &mut Tokenizer) -> Result<(), Failure> {
 }
 
 /// The largest id of vocabulary and added tokens; ids are 32-bit signed numbers everywhere else.
-fn largest_id(pipeline: &Tokenizer) -> Result<Option<i32>, Failure> {
-    let in_model = pipeline.get_model().get_vocab().into_values().max();
+fn largest_id(pipeline: &Tokenizer, vocabulary: &HashMap<String, u32>) -> Result<Option<i32>, Failure> {
+    let in_model = vocabulary.values().copied().max();
     let added = pipeline.get_added_vocabulary().get_vocab().values().copied().max();
     match in_model.max(added) {
         None => Ok(None),
