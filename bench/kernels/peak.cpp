@@ -28,7 +28,8 @@ Loop loop_of(const cpu::MatrixKernels& kernels) {
   const std::pair<const cpu::MatrixKernels*, Loop> loops[] = {
 #if defined(__x86_64__)
       {&cpu::kAvx512Bf16, multiply_add_avx512_bf16}, {&cpu::kAvx512Int8, multiply_add_avx512_vnni},
-      {&cpu::kAvx512Fp32, multiply_add_avx512},      {&cpu::kAvx2Fp32, multiply_add_avx2},
+      {&cpu::kAvx512Fp32, multiply_add_avx512},      {&cpu::kAvxVnniInt8, multiply_add_avx_vnni},
+      {&cpu::kAvx2Int8, multiply_add_avx2_int8},     {&cpu::kAvx2Fp32, multiply_add_avx2},
 #endif
       {&cpu::kPortableFp32, multiply_add_portable},
   };

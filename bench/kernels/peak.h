@@ -16,6 +16,8 @@ double measure_peak(const cpu::MatrixKernels& kernels);
 double multiply_add_portable(long iterations, float* sink);
 #if defined(__x86_64__)
 double multiply_add_avx2(long iterations, float* sink);
+double multiply_add_avx2_int8(long iterations, float* sink);
+double multiply_add_avx_vnni(long iterations, float* sink);
 double multiply_add_avx512(long iterations, float* sink);
 double multiply_add_avx512_bf16(long iterations, float* sink);
 double multiply_add_avx512_vnni(long iterations, float* sink);

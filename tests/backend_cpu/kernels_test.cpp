@@ -178,10 +178,11 @@ TEST_P(Kernels, ProductsAreAsExactAsTheirPrecision) {
       }
     }
     // Products of unit normals: the sum's deviation is sqrt(333) = 18. One rounding of each operand is 2^-9 at bf16
-    // (18 sqrt(2) 2^-9 / sqrt(3) = 0.03 deviation) and a 6 / 255 / sqrt(12) step at int8 (0.17), times 5 for the
-    // worst of 5,000; float32 is left with its own summation error.
+    // (18 sqrt(2) 2^-9 / sqrt(3) = 0.03 deviation), at int8 a 6 / 255 / sqrt(12) step of activations and one of
+    // up to 9 / 255 / sqrt(12) of weights, where pairs limit them (0.22), times 5 for the worst of 5,000; float32 is
+    // left with its own summation error.
     const std::string precision = kernels->precision;
-    EXPECT_LT(worst, precision == "fp32" ? 1e-4 : precision == "bf16" ? 0.15 : 0.9) << precision;
+    EXPECT_LT(worst, precision == "fp32" ? 1e-4 : precision == "bf16" ? 0.15 : 1.1) << precision;
   }
 }
 

@@ -8,11 +8,27 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "mlxe/error.h"
 
 namespace mlxe::cpu {
 
 namespace {
+
+#if defined(__x86_64__)
+/// By cpuid, as not every compiler's __builtin_cpu_supports knows the word. It uses AVX2's registers, which are asked
+/// for before.
+bool has_avx_vnni() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1U << 4U)) != 0;
+}
+#endif
 
 /// Best first. A table may use the parts of lesser sets.
 std::vector<KernelTable> find_kernels() {
@@ -45,8 +61,21 @@ std::vector<KernelTable> find_kernels() {
     }
   }
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    found.push_back(
-        {"avx2", "AVX2 and FMA: 8 floats", &kAvx2Vector, &kAvx2Fp32, nullptr, nullptr, &kAvx2AttentionFp32, nullptr});
+    KernelTable table = {.name = "avx2",
+                         .description = "AVX2 and FMA: 8 floats",
+                         .vector = &kAvx2Vector,
+                         .fp32 = &kAvx2Fp32,
+                         .bf16 = nullptr,
+                         .int8 = &kAvx2Int8,
+                         .attention_fp32 = &kAvx2AttentionFp32,
+                         .attention_bf16 = nullptr};
+    found.push_back(table);
+    if (has_avx_vnni()) {
+      table.name = "avx_vnni";
+      table.description = "AVX2 and FMA with 256-bit VNNI dot products";
+      table.int8 = &kAvxVnniInt8;
+      found.insert(found.end() - 1, table);
+    }
   }
 #endif
   found.push_back({"portable", "any CPU: 4 floats", &kPortableVector, &kPortableFp32, nullptr, nullptr,

@@ -169,6 +169,8 @@ extern const MatrixKernels kPortableFp32;
 extern const VectorKernels kAvx2Vector;
 extern const AttentionKernels kAvx2AttentionFp32;
 extern const MatrixKernels kAvx2Fp32;
+extern const MatrixKernels kAvx2Int8;
+extern const MatrixKernels kAvxVnniInt8;  ///< needs AVX-VNNI
 extern const VectorKernels kAvx512Vector;
 extern const AttentionKernels kAvx512AttentionFp32;
 extern const MatrixKernels kAvx512Fp32;

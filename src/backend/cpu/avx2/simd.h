@@ -1,6 +1,8 @@
 // AVX2 and FMA: eight floats in a register.
 #pragma once
 
+#include <cstdint>
+
 #include <immintrin.h>
 
 namespace mlxe::cpu::avx2 {
@@ -37,6 +39,14 @@ struct F32 {
   }
   /// The first `count` lanes, then zeros.
   F32 first(int count) const { return {_mm256_and_ps(v, _mm256_castsi256_ps(mask(count)))}; }
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  template <std::uint8_t kFlip>
+  void store_bytes(std::uint8_t* p) const {
+    const __m256i whole = _mm256_cvtps_epi32(v);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    const __m128i flip = _mm_set1_epi8(static_cast<char>(kFlip));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_xor_si128(_mm_packus_epi16(words, words), flip));
+  }
   /// Rows to columns of an 8 x 8 block: pairs of floats, then of pairs, then 128-bit halves.
   static inline __attribute__((always_inline)) void transpose(F32 (&m)[8]) {
     __m256 t[8];

@@ -1,6 +1,8 @@
 // AVX-512F: sixteen floats in a register.
 #pragma once
 
+#include <cstdint>
+
 #include <immintrin.h>
 
 namespace mlxe::cpu::avx512 {
@@ -33,6 +35,13 @@ struct F32 {
   static F32 scale_by_power(F32 a, F32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   /// The first `count` lanes, then zeros.
   F32 first(int count) const { return {_mm512_maskz_mov_ps(mask(count), v)}; }
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  template <std::uint8_t kFlip>
+  void store_bytes(std::uint8_t* p) const {
+    const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(v));
+    const __m128i flip = _mm_set1_epi8(static_cast<char>(kFlip));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_xor_si128(bytes, flip));
+  }
   /// Rows to columns of a 16 x 16 block: pairs of floats, then of pairs, then 128-bit lanes by distance 1 and 2.
   static inline __attribute__((always_inline)) void transpose(F32 (&m)[16]) {
     __m512 t[16];

@@ -1,0 +1,37 @@
+// Multiply-adds of AVX2 on int8: 32 products, summed by pairs into 16 bits, and these into 32.
+#include "kernels/peak.h"
+
+#include <immintrin.h>
+
+namespace mlxe::bench {
+
+double multiply_add_avx2_int8(long iterations, float* sink) {
+  constexpr int kChains = 8;
+  const __m256i factor = _mm256_set1_epi8(3);
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i chain[kChains];
+  for (int i = 0; i < kChains; ++i) {
+    chain[i] = _mm256_set1_epi32(i);
+  }
+  for (long k = 0; k < iterations; ++k) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) {
+      // Hidden from the optimiser, which would take the products out of the loop.
+      __m256i values = factor;
+      asm volatile("" : "+x"(values));
+      chain[i] = _mm256_add_epi32(chain[i], _mm256_madd_epi16(_mm256_maddubs_epi16(values, factor), ones));
+    }
+  }
+  __m256i sum = factor;
+  for (int i = 0; i < kChains; ++i) {
+    sum = _mm256_add_epi32(sum, chain[i]);
+  }
+  alignas(64) int lanes[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), sum);
+  for (const int lane : lanes) {
+    *sink += static_cast<float>(lane);
+  }
+  return 2.0 * 32 * kChains * static_cast<double>(iterations);
+}
+
+}  // namespace mlxe::bench

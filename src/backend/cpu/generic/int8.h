@@ -1,0 +1,109 @@
+// Packing and quantising for int8 matrix products, written once for every vector type.
+#pragma once
+
+#include "backend/cpu/generic/gemm.h"
+
+namespace mlxe::cpu::generic {
+
+// What a product P says of its instruction, besides what gemm needs:
+//   kPairLimited   it sums neighbouring products in 16 bits that saturate
+//   kSignedRows    it takes signed activations: q - 128 for q in 0 .. 255
+// Weights are symmetric, in steps of each output column's own size. Activations run from each row's smallest value to
+// its largest, which also serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
+
+/// The largest value of w[0 .. k), or the largest sum of a pair's magnitudes: 255 |q0| + 255 |q1| must fit in 16 bits,
+/// so that |q0| + |q1| <= 128. 127 steps for the largest pair leave room for the rounding of both.
+template <class P>
+float largest_weight(const float* w, int k) {
+  constexpr int kStep = P::kPairLimited ? 2 : 1;
+  float largest = 0.0F;
+  for (int p = 0; p < k; p += kStep) {
+    float magnitude = 0.0F;
+    for (int i = p; i < p + kStep && i < k; ++i) {
+      magnitude += __builtin_fabsf(w[i]);
+    }
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+template <class P, int kPanel>
+void pack_panel_int8(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
+  auto* out = static_cast<std::int8_t*>(panel);
+  const int k_words = (k + P::kValues - 1) / P::kValues;
+  for (int j = 0; j < kPanel; ++j) {
+    const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
+    const float largest = j < count ? largest_weight<P>(row, k) : 0.0F;
+    const float scale = largest > 0.0F ? largest / 127.0F : 1.0F;
+    std::int32_t sum = 0;
+    for (int p = 0; p < k_words * P::kValues; ++p) {
+      const bool real = j < count && p < k;
+      const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale) : 0.0F);
+      out[(static_cast<std::ptrdiff_t>(p / P::kValues) * kPanel + j) * P::kValues + p % P::kValues] = q;
+      sum += q;
+    }
+    column_scale[j] = scale;
+    column_sum[j] = static_cast<float>(sum);
+  }
+}
+
+/// Vector `index` of a row of k values, zeros beyond.
+template <class V>
+inline __attribute__((always_inline)) V load_values(const float* row, int index, int k) {
+  const int left = k - index;
+  return left >= V::kWidth ? V::load(row + index) : V::load_partial(row + index, left, V::zero());
+}
+
+template <class P>
+void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
+                       float* row_scale, float* row_offset) {
+  using V = typename P::Vector;
+  constexpr std::uint8_t kFlip = P::kSignedRows ? 0x80 : 0;  // q - 128 in two's complement
+  const int padded = (k + P::kValues - 1) / P::kValues * P::kValues;
+  for (int r = 0; r < rows; ++r) {
+    const float* row = x + r * ldx;
+    V smallest = V::zero();  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
+    V largest = V::zero();
+    V poison = V::zero();  // becomes NaN if a value is NaN or infinite, which min and max would lose
+    for (int p = 0; p < k; p += V::kWidth) {
+      const V value = load_values<V>(row, p, k);
+      smallest = V::min(smallest, value);
+      largest = V::max(largest, value);
+      poison = V::fma(value, V::zero(), poison);
+    }
+    const float offset = -(V::zero() - smallest).largest();
+    const float range = largest.largest() - offset;
+    const float scale = range > 0.0F ? range / 255.0F : 1.0F;
+    row_scale[r] = scale + poison.sum();
+    row_offset[r] = P::kSignedRows ? offset + 128.0F * scale : offset;
+    const V inverse = V::set1(1.0F / scale);
+    const V shift = V::set1(-offset / scale);
+    auto* out = reinterpret_cast<std::uint8_t*>(static_cast<std::int32_t*>(words) + r * ld_words);
+    const auto quantize = [&](V value) { return V::max(V::fma(value, inverse, shift), V::zero()); };
+    int p = 0;
+    for (; p + V::kWidth <= k; p += V::kWidth) {
+      quantize(V::load(row + p)).template store_bytes<kFlip>(out + p);
+    }
+    if (p < padded) {
+      std::uint8_t tail[V::kWidth];
+      quantize(load_values<V>(row, p, k)).template store_bytes<kFlip>(tail);
+      for (int i = 0; p + i < padded; ++i) {
+        out[p + i] = tail[i];
+      }
+    }
+  }
+}
+
+/// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
+template <class P, int kRows, int kVectors>
+constexpr MatrixKernels int8_matrix_kernels() {
+  constexpr int kPanel = kVectors * P::Vector::kWidth;
+  return {.precision = "int8",
+          .panel_width = kPanel,
+          .values_per_word = P::kValues,
+          .gemm = gemm<P, kRows, kVectors>,
+          .pack_panel = pack_panel_int8<P, kPanel>,
+          .prepare_rows = prepare_rows_int8<P>};
+}
+
+}  // namespace mlxe::cpu::generic
