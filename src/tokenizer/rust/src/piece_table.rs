@@ -33,16 +33,15 @@ fn tag(hash: u64) -> u32 {
 
 impl PieceTable {
     /// None for a vocabulary that hashes badly or is too large. Pieces are not empty and occur once.
-    pub fn new<'a>(pieces: impl Iterator<Item = (&'a str, i32)>) -> Option<PieceTable> {
-        let pieces: Vec<(&str, i32)> = pieces.collect();
+    pub fn new(pieces: &[(&str, i32)]) -> Option<PieceTable> {
         let num_slots = (pieces.len() * 2).next_power_of_two().max(2);
         let mut table = PieceTable {
             slots: vec![Slot::default(); num_slots],
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(pieces.iter().map(|(piece, _)| piece.len()).sum()),
             max_length: pieces.iter().map(|(piece, _)| piece.len()).max().unwrap_or(0),
             shift: 64 - num_slots.trailing_zeros(),
         };
-        for (piece, id) in pieces {
+        for &(piece, id) in pieces {
             let hash = piece.bytes().fold(SEED, extended);
             let free = table.places(hash).find(|&place| table.slots[place].length == 0)?;
             table.slots[free] = Slot {

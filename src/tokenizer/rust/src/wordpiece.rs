@@ -62,16 +62,22 @@ impl FastWordPiece {
             }
             added.entry(folded[0]).or_default().push(folded);
         }
-        let ascii = |piece: &&str| piece.is_ascii() && !piece.is_empty();
-        let ids = |piece: &str| vocabulary[piece] as i32; // ids that do not fit were refused at load
         let prefix = model.continuing_subword_prefix.as_str();
-        let pieces = || vocabulary.keys().map(String::as_str);
+        let (mut first, mut next) = (Vec::new(), Vec::new());
+        for (piece, &id) in vocabulary {
+            let id = id as i32; // ids that do not fit were refused at load
+            if piece.is_ascii() && !piece.is_empty() {
+                first.push((piece.as_str(), id));
+            }
+            if let Some(rest) = piece.strip_prefix(prefix) {
+                if rest.is_ascii() && !rest.is_empty() {
+                    next.push((rest, id));
+                }
+            }
+        }
         Some(FastWordPiece {
-            first: PieceTable::new(pieces().filter(ascii).map(|piece| (piece, ids(piece))))?,
-            next: PieceTable::new(pieces().filter_map(|piece| {
-                let rest = piece.strip_prefix(prefix)?;
-                ascii(&rest).then(|| (rest, ids(piece)))
-            }))?,
+            first: PieceTable::new(&first)?,
+            next: PieceTable::new(&next)?,
             unknown: vocabulary.get(&model.unk_token).map(|&id| id as i32),
             max_chars_per_word: model.max_input_chars_per_word,
             classes,
