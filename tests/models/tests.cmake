@@ -1,5 +1,6 @@
 # Tests of the architectures.
 mlxe_test(models/bert_test.cpp)
+mlxe_test(models/gemma3_text_test.cpp)
 mlxe_test(models/llama_test.cpp)
 mlxe_test(models/registry_test.cpp)
 mlxe_test(models/rope_config_test.cpp)

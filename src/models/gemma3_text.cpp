@@ -1,0 +1,155 @@
+// Gemma 3's text model: windows in most layers, norms around each block, scaled embeddings. EmbeddingGemma looks both
+// ways. Source: transformers/models/gemma3/modeling_gemma3.py
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/architecture.h"
+#include "models/shared/decoder_config.h"
+#include "models/shared/decoder_weights.h"
+#include "models/shared/rope_config.h"
+#include "nn/activation.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+struct Gemma3Config {
+  DecoderConfig sizes;
+  DecoderParts parts;
+  Activation hidden_activation = Activation::kGeluTanh;
+  float score_scale = 0.0F;
+  bool is_bidirectional = false;
+  int window = 0;                // of sliding layers: a token sees those at a distance below it
+  std::vector<bool> is_sliding;  // [layers]
+  RopeFrequencies full_rope;
+  RopeFrequencies sliding_rope;
+
+  static Gemma3Config parse(const JsonFields& fields);
+};
+
+std::vector<bool> sliding_layers(const JsonFields& fields, int num_layers) {
+  if (const auto listed = parse_layer_types(fields, num_layers, "sliding_attention", "full_attention")) {
+    return *listed;
+  }
+  // Every n-th layer is full. The name with an underscore is what transformers writes, and reads no more.
+  const int pattern = fields.integer("sliding_window_pattern", 1, 1024, 6);
+  std::vector<bool> layers;
+  for (int index = 0; index < num_layers; ++index) {
+    layers.push_back((index + 1) % pattern != 0);
+  }
+  return layers;
+}
+
+Gemma3Config Gemma3Config::parse(const JsonFields& fields) {
+  Gemma3Config config;
+  config.sizes = parse_decoder(fields, {.head_dim = 256, .tie_word_embeddings = true});
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    refuse_setting(fields, key);
+  }
+  const Bias bias = fields.boolean("attention_bias", false) ? Bias::kYes : Bias::kNone;
+  config.parts = {.qkv_bias = bias, .output_bias = bias, .has_qk_norm = true, .norm_offset = 1.0F};
+  config.hidden_activation = activation_from_hf(fields.text("hidden_activation", "gelu_pytorch_tanh"));
+  config.score_scale = static_cast<float>(1.0 / std::sqrt(fields.number("query_pre_attn_scalar", 1e-3, 1e6, 256.0)));
+  config.is_bidirectional = fields.boolean("use_bidirectional_attention", false);
+  config.is_sliding = sliding_layers(fields, config.sizes.num_hidden_layers);
+  if (std::ranges::find(config.is_sliding, true) != config.is_sliding.end()) {
+    // Both ways it is half of what the file says, and one more: the file counts both sides together.
+    const int written = fields.integer("sliding_window", 1, 1 << 24);
+    config.window = config.is_bidirectional ? written / 2 + 1 : written;
+    config.sliding_rope = read_rope(fields, {.head_dim = config.sizes.head_dim,
+                                             .layer_type = "sliding_attention",
+                                             .theta_key = "rope_local_base_freq",
+                                             .uses_rope_scaling = false});
+  }
+  config.full_rope = read_rope(fields, {.head_dim = config.sizes.head_dim});
+  return config;
+}
+
+class Gemma3Text final : public Model {
+ public:
+  Gemma3Text(Gemma3Config config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
+      : config_(std::move(config)),
+        traits_(config_.sizes.traits()),
+        head_(weights, backend, config_.sizes, spec),
+        embeddings_(take_table(weights, backend, "embed_tokens", config_.sizes.vocab_size, config_.sizes.hidden_size)) {
+    for (int index = 0; index < config_.sizes.num_hidden_layers; ++index) {
+      layers_.push_back(take_layer(weights, backend, index));
+    }
+    norm_ = take_norm(weights, backend, "norm");
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const float eps = config_.sizes.norm_eps;
+    const std::vector<std::int32_t> positions = positions_in_rows(batch);
+    const Tensor full = ops.rotary_table(positions, config_.full_rope.inverse, config_.full_rope.scale);
+    const Tensor sliding = config_.window == 0
+                               ? Tensor()
+                               : ops.rotary_table(positions, config_.sliding_rope.inverse, config_.sliding_rope.scale);
+    // transformers rounds the factor to the weights' type; in float32, which this is, that changes nothing.
+    Tensor x = ops.scale(ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}}),
+                         std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
+    for (std::size_t index = 0; index < layers_.size(); ++index) {
+      x = decoder_layer(ops, x, batch, layers_[index], config_.is_sliding[index] ? sliding : full, eps);
+    }
+    return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
+  }
+
+ private:
+  NormWeight take_norm(WeightMap& weights, Backend& backend, const std::string& name) const {
+    return take_rms_norm(weights, backend, name, config_.sizes.hidden_size, config_.parts.norm_offset);
+  }
+
+  DecoderLayer take_layer(WeightMap& weights, Backend& backend, int index) const {
+    const std::string name = fmt::format("layers.{}.", index);
+    DecoderLayer layer = {
+        .attention_norm = take_norm(weights, backend, name + "input_layernorm"),
+        .attention = take_attention(weights, backend, name + "self_attn", config_.sizes, config_.parts),
+        .attention_output_norm = take_norm(weights, backend, name + "post_attention_layernorm"),
+        .mlp_norm = take_norm(weights, backend, name + "pre_feedforward_layernorm"),
+        .mlp = take_gated_mlp(weights, backend, name + "mlp", config_.sizes, Bias::kNone, config_.hidden_activation),
+        .mlp_output_norm = take_norm(weights, backend, name + "post_feedforward_layernorm"),
+    };
+    AttentionSpec& spec = layer.attention.spec;
+    spec.scale = config_.score_scale;
+    if (config_.is_sliding[static_cast<std::size_t>(index)]) {
+      spec.left_window = spec.right_window = config_.window - 1;
+    }
+    if (!config_.is_bidirectional) {
+      spec.right_window = 0;
+    }
+    return layer;
+  }
+
+  Gemma3Config config_;
+  ModelTraits traits_;
+  DecoderHead head_;
+  EmbeddingTable embeddings_;
+  std::vector<DecoderLayer> layers_;
+  NormWeight norm_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_gemma3_text(const JsonFields& config, WeightMap& weights, Backend& backend,
+                                        const HeadSpec& head) {
+  return std::make_unique<Gemma3Text>(Gemma3Config::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> gemma3_text_weight_name(std::string_view checkpoint_name) {
+  return decoder_weight_name(checkpoint_name);
+}
+
+}  // namespace mlxe
