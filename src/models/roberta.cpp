@@ -1,0 +1,152 @@
+// RoBERTa, XLM-RoBERTa, CamemBERT: BERT with positions behind the padding's and heads of their own.
+// Source: transformers/models/roberta/modeling_roberta.py; the other two have the same graph.
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/architecture.h"
+#include "models/shared/encoder.h"
+#include "models/shared/take_weights.h"
+#include "nn/activation.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+struct RobertaConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int type_vocab_size = 0;
+  int pad_token_id = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+
+  static RobertaConfig parse(const JsonFields& fields) {
+    const RobertaConfig config = {
+        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 50265),
+        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
+        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
+        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
+        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
+        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
+        .type_vocab_size = fields.integer("type_vocab_size", 1, 1 << 10, 2),
+        .pad_token_id = fields.integer("pad_token_id", 0, 1 << 24, 1),
+        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
+        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
+    };
+    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+    require_text(fields, "position_embedding_type", "absolute");
+    refuse_switches(fields, {"is_decoder", "add_cross_attention"});
+    if (config.max_positions() < 1) {
+      throw Error(
+          ErrorCode::kCorruptModel,
+          fmt::format("{}: 'max_position_embeddings' is {}, wanted more than {}: the first positions belong to "
+                      "the padding, whose id 'pad_token_id' is {}",
+                      fields.what(), config.max_position_embeddings, config.pad_token_id + 1, config.pad_token_id));
+    }
+    return config;
+  }
+
+  [[nodiscard]] int max_positions() const { return max_position_embeddings - pad_token_id - 1; }
+};
+
+PredictionHead take_head(WeightMap& weights, Backend& backend, const RobertaConfig& config, const HeadSpec& spec) {
+  const int hidden = config.hidden_size;
+  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  switch (spec.kind) {
+    case HeadKind::kNone: return {};
+    case HeadKind::kSequence:
+      return take_first_token_head(weights, backend, "classifier.dense", Activation::kTanh, "classifier.out_proj",
+                                   hidden, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", hidden, spec.num_labels);
+    case HeadKind::kMaskedLm:  // its activation is the erf GELU whatever hidden_act says
+      return take_masked_lm_head(weights, backend,
+                                 {.dense = "lm_head.dense",
+                                  .norm = "lm_head.layer_norm",
+                                  .decoder = "lm_head.decoder",
+                                  .bias = "lm_head.bias"},
+                                 Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
+    case HeadKind::kNextToken: break;
+  }
+  refuse_head("roberta", spec.kind);
+}
+
+class Roberta final : public Model {
+ public:
+  Roberta(const RobertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+      : traits_{.hidden_size = config.hidden_size,
+                .num_layers = config.num_hidden_layers,
+                .max_positions = config.max_positions(),
+                .vocab_size = config.vocab_size,
+                .num_token_types = config.type_vocab_size},
+        pad_token_id_(config.pad_token_id),
+        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
+              .activation = config.hidden_act,
+              .eps = config.layer_norm_eps},
+        head_kind_(head.kind),
+        head_(take_head(weights, backend, config, head)) {
+    const int hidden = config.hidden_size;
+    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
+    token_type_embeddings_ =
+        take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
+    position_embeddings_ =
+        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
+    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index), hidden,
+                                             config.intermediate_size));
+    }
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const std::vector<std::int32_t> positions = positions_without_padding(batch, pad_token_id_);
+    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
+                                Lookup{&token_type_embeddings_, batch.type_ids},
+                                Lookup{&position_embeddings_, positions}};
+    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    for (const PostNormLayer& layer : layers_) {
+      x = post_norm_layer(ops, layer, spec_, x, batch);
+    }
+    return x;  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
+  }
+
+ private:
+  ModelTraits traits_;
+  int pad_token_id_;
+  PostNormSpec spec_;
+  HeadKind head_kind_;
+  PredictionHead head_;
+  EmbeddingTable word_embeddings_;
+  EmbeddingTable token_type_embeddings_;
+  EmbeddingTable position_embeddings_;
+  NormWeight embeddings_norm_;
+  std::vector<PostNormLayer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_roberta(const JsonFields& config, WeightMap& weights, Backend& backend,
+                                    const HeadSpec& head) {
+  return std::make_unique<Roberta>(RobertaConfig::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> roberta_weight_name(std::string_view checkpoint_name) {
+  return encoder_weight_name(checkpoint_name, "roberta.");
+}
+
+}  // namespace mlxe

@@ -1,0 +1,118 @@
+// Checks, names, layers and heads that encoders share.
+#include "models/shared/encoder.h"
+
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/shared/take_weights.h"
+
+namespace mlxe {
+
+void require_whole_heads(const JsonFields& config, std::string_view hidden_key, int hidden_size,
+                         std::string_view heads_key, int num_heads) {
+  if (hidden_size % num_heads != 0) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: '{}' is {}, wanted a multiple of '{}', which is {}",
+                                                      config.what(), hidden_key, hidden_size, heads_key, num_heads));
+  }
+}
+
+void refuse_switches(const JsonFields& config, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (config.boolean(key, false)) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: '{}' is true, only false is supported", config.what(), key));
+    }
+  }
+}
+
+void require_text(const JsonFields& config, std::string_view key, std::string_view wanted) {
+  if (const std::string found = config.text(key, wanted); found != wanted) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: '{}' is '{}', only '{}' is supported", config.what(), key, found, wanted));
+  }
+}
+
+AttentionSpec encoder_attention(int hidden_size, int num_heads) {
+  const int head_dim = hidden_size / num_heads;
+  return {.num_heads = num_heads,
+          .num_kv_heads = num_heads,
+          .head_dim = head_dim,
+          .scale = 1.0F / std::sqrt(static_cast<float>(head_dim))};
+}
+
+std::optional<std::string> encoder_weight_name(std::string_view checkpoint_name, std::string_view prefix) {
+  std::string_view name = checkpoint_name;
+  if (name.starts_with(prefix)) {
+    name.remove_prefix(prefix.size());
+  }
+  if (name == "embeddings.position_ids") {
+    return std::nullopt;
+  }
+  constexpr std::string_view kGamma = "LayerNorm.gamma";
+  constexpr std::string_view kBeta = "LayerNorm.beta";
+  if (name.ends_with(kGamma)) {
+    return std::string(name.substr(0, name.size() - 5)) + "weight";
+  }
+  if (name.ends_with(kBeta)) {
+    return std::string(name.substr(0, name.size() - 4)) + "bias";
+  }
+  return std::string(name);
+}
+
+PostNormLayer take_post_norm_layer(WeightMap& weights, Backend& backend, const std::string& prefix, int hidden_size,
+                                   int intermediate_size, const PostNormNames& names) {
+  const int hidden = hidden_size;
+  return {
+      .qkv = backend.linear_weight(std::array{take_part(weights, prefix + names.query, hidden, hidden),
+                                              take_part(weights, prefix + names.key, hidden, hidden),
+                                              take_part(weights, prefix + names.value, hidden, hidden)}),
+      .attention_output = take_linear(weights, backend, prefix + names.attention_output, hidden, hidden),
+      .attention_norm = take_layer_norm(weights, backend, prefix + names.attention_norm, hidden),
+      .intermediate = take_linear(weights, backend, prefix + names.intermediate, intermediate_size, hidden),
+      .output = take_linear(weights, backend, prefix + names.output, hidden, intermediate_size),
+      .output_norm = take_layer_norm(weights, backend, prefix + names.output_norm, hidden),
+  };
+}
+
+PredictionHead take_token_head(WeightMap& weights, Backend& backend, const std::string& name, int hidden_size,
+                               int num_labels) {
+  PredictionHead head;
+  head.output = take_linear(weights, backend, name, num_labels, hidden_size);
+  return head;
+}
+
+PredictionHead take_first_token_head(WeightMap& weights, Backend& backend, const std::string& dense,
+                                     Activation activation, const std::string& output, int hidden_size,
+                                     int num_labels) {
+  PredictionHead head;
+  head.pooling = PoolingMode::kCls;
+  head.dense = take_linear(weights, backend, dense, hidden_size, hidden_size);
+  head.activation = activation;
+  head.output = take_linear(weights, backend, output, num_labels, hidden_size);
+  return head;
+}
+
+PredictionHead take_masked_lm_head(WeightMap& weights, Backend& backend, const MaskedLmNames& names,
+                                   Activation activation, float norm_eps, int hidden_size, int vocab_size) {
+  PredictionHead head;
+  head.dense = take_linear(weights, backend, names.dense, hidden_size, hidden_size);
+  head.activation = activation;
+  head.norm = take_layer_norm(weights, backend, names.norm, hidden_size);
+  head.norm_eps = norm_eps;
+  head.output =
+      take_tied_decoder(weights, backend, names.decoder, names.bias, names.word_embeddings, vocab_size, hidden_size);
+  return head;
+}
+
+void refuse_head(std::string_view model_type, HeadKind kind) {
+  const char* const what = kind == HeadKind::kSequence   ? "labels of texts"
+                           : kind == HeadKind::kToken    ? "labels of tokens"
+                           : kind == HeadKind::kMaskedLm ? "logits of masked words"
+                                                         : "next-token logits";
+  throw Error(ErrorCode::kUnsupported, fmt::format("{} has no head for {}", model_type, what));
+}
+
+}  // namespace mlxe

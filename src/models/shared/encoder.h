@@ -1,0 +1,76 @@
+// What the files of several encoders would write again: checks of config.json, names of weights, layers and heads.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "models/architecture.h"
+#include "nn/head.h"
+#include "nn/post_norm.h"
+#include "tensor/backend.h"
+#include "weights/weight_map.h"
+
+namespace mlxe {
+
+/// \throws Error{kCorruptModel} unless num_heads divides hidden_size; the keys are config.json's words for both
+void require_whole_heads(const JsonFields& config, std::string_view hidden_key, int hidden_size,
+                         std::string_view heads_key, int num_heads);
+
+/// \throws Error{kUnsupported} if one of these switches is true
+void refuse_switches(const JsonFields& config, std::initializer_list<const char*> keys);
+
+/// \throws Error{kUnsupported} unless the text at `key` is `wanted` or absent
+void require_text(const JsonFields& config, std::string_view key, std::string_view wanted);
+
+/// Bidirectional attention of `num_heads` heads over a width of `hidden_size`, scaled by 1 / sqrt(head_dim).
+[[nodiscard]] AttentionSpec encoder_attention(int hidden_size, int num_heads);
+
+/// The name without `prefix`, with weight and bias for the gamma and beta of norms that came from TensorFlow; nothing
+/// for position_ids, a buffer that older versions of transformers saved.
+[[nodiscard]] std::optional<std::string> encoder_weight_name(std::string_view checkpoint_name, std::string_view prefix);
+
+/// Names of a layer's parts below its prefix.
+struct PostNormNames {
+  const char* query = "attention.self.query";
+  const char* key = "attention.self.key";
+  const char* value = "attention.self.value";
+  const char* attention_output = "attention.output.dense";
+  const char* attention_norm = "attention.output.LayerNorm";
+  const char* intermediate = "intermediate.dense";
+  const char* output = "output.dense";
+  const char* output_norm = "output.LayerNorm";
+};
+
+[[nodiscard]] PostNormLayer take_post_norm_layer(WeightMap& weights, Backend& backend, const std::string& prefix,
+                                                 int hidden_size, int intermediate_size,
+                                                 const PostNormNames& names = {});
+
+/// One row per label: NAME.weight and NAME.bias.
+[[nodiscard]] PredictionHead take_token_head(WeightMap& weights, Backend& backend, const std::string& name,
+                                             int hidden_size, int num_labels);
+
+/// activation(dense) of the first token, then one row per label.
+[[nodiscard]] PredictionHead take_first_token_head(WeightMap& weights, Backend& backend, const std::string& dense,
+                                                   Activation activation, const std::string& output, int hidden_size,
+                                                   int num_labels);
+
+/// Names of a masked language model's head: norm(activation(dense)), then the word embeddings or a matrix of its own.
+struct MaskedLmNames {
+  std::string dense;
+  std::string norm;
+  std::string decoder;
+  std::string bias;
+  std::string word_embeddings = "embeddings.word_embeddings";
+};
+
+[[nodiscard]] PredictionHead take_masked_lm_head(WeightMap& weights, Backend& backend, const MaskedLmNames& names,
+                                                 Activation activation, float norm_eps, int hidden_size,
+                                                 int vocab_size);
+
+/// \throws Error{kUnsupported}: encoders have no head of this kind
+[[noreturn]] void refuse_head(std::string_view model_type, HeadKind kind);
+
+}  // namespace mlxe

@@ -1,0 +1,31 @@
+// The encoder layer that normalises after each residual sum.
+#include "nn/post_norm.h"
+
+namespace mlxe {
+
+Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
+                           const PackedBatch& batch, const Tensor& rotary_table) {
+  const int head_dim = spec.attention.head_dim;
+  const int hidden = spec.attention.num_heads * head_dim;
+  const Tensor qkv = ops.linear(x, layer.qkv);  // [tokens, 3 * hidden]
+  Tensor q = ops.columns(qkv, 0, hidden);
+  Tensor k = ops.columns(qkv, hidden, hidden);
+  if (!rotary_table.empty()) {
+    q = ops.rope(q, rotary_table, head_dim, RopePairs::kHalves);
+    k = ops.rope(k, rotary_table, head_dim, RopePairs::kHalves);
+  }
+  const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec.attention);
+  return ops.layer_norm(ops.linear(context, layer.attention_output, Activation::kNone, x), layer.attention_norm,
+                        spec.eps);
+}
+
+Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
+                       const PackedBatch& batch, const Tensor& rotary_table) {
+  const Tensor attended = post_norm_attention(ops, layer, spec, x, batch, rotary_table);
+  const Tensor inner = spec.is_gated
+                           ? ops.gated_linear(attended, layer.intermediate, Gate{.activation = spec.activation})
+                           : ops.linear(attended, layer.intermediate, spec.activation);  // [tokens, intermediate]
+  return ops.layer_norm(ops.linear(inner, layer.output, Activation::kNone, attended), layer.output_norm, spec.eps);
+}
+
+}  // namespace mlxe
