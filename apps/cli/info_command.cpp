@@ -35,6 +35,7 @@ std::size_t count(int number) {
 std::vector<Fact> facts_of(const ModelInfo& info) {
   return {
       {"path", "folder", info.path},
+      {"adapter", "adapter", info.adapter},
       {"model_type", "architecture", info.model_type},
       {"num_parameters", "parameters", info.num_parameters},
       {"checkpoint_dtype", "checkpoint dtype", info.checkpoint_dtype},

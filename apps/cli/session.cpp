@@ -45,6 +45,7 @@ void add_model_flags(CLI::App& app, Session& session) {
          "--pooling", [&session](const std::string& name) { session.load.pooling = name; },
          "mean, cls, max, ..., or several joined by + [what the checkpoint declares]")
       ->type_name("MODE");
+  add_text_option(app, "--adapter", session.load.adapter, "a LoRA adapter to merge into the model: a folder or a name");
   app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
   app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
 }

@@ -27,6 +27,9 @@ struct LoadOptions {
   int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
   /// Overrides the checkpoint: "mean", "cls", ... or "cls+mean" (put side by side).
   std::optional<std::string> pooling = {};
+  /// Folder or name of a LoRA adapter that is merged into the model while it loads. A model's own folder may be an
+  /// adapter's too: then this stays empty.
+  std::optional<std::string> adapter = {};
 };
 
 /// What to do with a text of more tokens than the limit.

@@ -36,6 +36,7 @@ struct TokenEmbeddings {
 /// What is loaded and where each choice came from; everything that `mlx_embeddings info` prints.
 struct ModelInfo {
   std::string path;        ///< folder the model was read from
+  std::string adapter;     ///< folder of the LoRA adapter that was merged in; empty if none
   std::string model_type;  ///< config.json's model_type
   int hidden_size = 0;
   int num_layers = 0;

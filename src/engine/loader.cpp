@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "engine/model_folders.h"
 #include "engine/pipeline.h"
 #include "mlxe/error.h"
+#include "weights/lora.h"
 #include "weights/weight_map.h"
 
 namespace mlxe {
@@ -79,14 +81,22 @@ void describe_backend(const BackendInfo& backend, ModelInfo& info) {
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
                        std::unique_ptr<Backend> backend) {
-  PipelineSpec pipeline = read_pipeline(folder, options.pooling);
-  const std::filesystem::path config_path = pipeline.transformer_folder / "config.json";
+  const ModelFolders folders = find_model_folders(folder, options.adapter);
+  PipelineSpec pipeline = read_pipeline(folders.pipeline, options.pooling);
+  const std::filesystem::path model_folder = folders.base.value_or(pipeline.transformer_folder);
+  const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
+  const std::filesystem::path config_path = model_folder / "config.json";
   const JsonFields config(load_json(config_path), config_path.string());
   const Architecture& architecture = find_architecture(config.text("model_type"));
-  TextSettings settings = read_text_settings(folder, pipeline.transformer_folder);
-  Tokenizer tokenizer = load_tokenizer(pipeline.transformer_folder, settings);
+  TextSettings settings = read_text_settings(folders.pipeline, text_folder);
+  Tokenizer tokenizer = load_tokenizer(text_folder, settings);
 
-  WeightMap weights(pipeline.transformer_folder, architecture.weight_name);
+  WeightMap weights(model_folder, architecture.weight_name);
+  ModelInfo info;
+  if (folders.adapter) {
+    merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);
+    info.adapter = folders.adapter->string();
+  }
   std::unique_ptr<Model> model = architecture.make(config, weights, *backend, HeadSpec());
   weights.finish();
   const ModelTraits& traits = model->traits();
@@ -94,7 +104,6 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   settle_max_length(settings, traits, tokenizer);
   const int width = check_widths(pipeline, traits.hidden_size);
 
-  ModelInfo info;
   info.path = folder.string();
   info.model_type = architecture.model_type;
   info.hidden_size = traits.hidden_size;

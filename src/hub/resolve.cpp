@@ -56,7 +56,8 @@ bool is_folder(const fs::path& path) {
 }
 
 fs::path checked_folder(const fs::path& folder) {
-  if (!is_file(folder / "config.json")) {
+  // An adapter's folder may hold nothing else of its model.
+  if (!is_file(folder / "config.json") && !is_file(folder / "adapter_config.json")) {
     throw Error(ErrorCode::kCorruptModel,
                 fmt::format("'{}' holds no config.json, so it is no model folder", folder.string()));
   }

@@ -40,7 +40,8 @@ WeightMap::WeightMap(const std::filesystem::path& folder, const NameRule& rule) 
     if (!name) {
       continue;
     }
-    const auto [entry, is_new] = entries_.try_emplace(*std::move(name), Entry{checkpoint_name, std::move(stored)});
+    const auto [entry, is_new] =
+        entries_.try_emplace(*std::move(name), Entry{.checkpoint_name = checkpoint_name, .stored = std::move(stored)});
     if (!is_new) {
       throw Error(ErrorCode::kCorruptModel,
                   fmt::format("{}: tensors '{}' and '{}' are both the model's weight '{}'", folder_.string(),
@@ -88,7 +89,20 @@ HostTensor WeightMap::find(std::string_view name, const Shape& shape) {
         {shown_name(name), fmt::format("has dtype {}, wanted float32, float16 or bfloat16", dtype_of(stored))});
     return nothing;
   }
-  return stored.tensor;
+  return found->second.amendment ? found->second.amendment(stored.tensor) : stored.tensor;
+}
+
+void WeightMap::amend(std::string_view name, Amendment amendment) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    throw Error(ErrorCode::kInternal, fmt::format("weight '{}' cannot be amended: there is none", name));
+  }
+  found->second.amendment = std::move(amendment);
+}
+
+void WeightMap::put(std::string_view name, const HostTensor& tensor) {
+  Entry& entry = entries_[std::string(name)];
+  entry = {.checkpoint_name = std::string(name), .stored = {.tensor = tensor, .dtype = {}, .supported = true}};
 }
 
 std::optional<HostTensor> WeightMap::take_if_present(std::string_view name, const Shape& shape) {

@@ -41,6 +41,13 @@ class WeightMap {
   /// Shape of a tensor, if it is there; does not take it.
   [[nodiscard]] std::optional<Shape> shape_of(std::string_view name) const;
 
+  /// What becomes of a tensor when it is taken: gets it as the checkpoint has it, gives one of the same shape.
+  using Amendment = std::function<HostTensor(const HostTensor& tensor)>;
+  /// \throws Error{kInternal} if there is no such tensor
+  void amend(std::string_view name, Amendment amendment);
+  /// Puts a tensor in the place of the files', or beside them if they lack it.
+  void put(std::string_view name, const HostTensor& tensor);
+
   /// Tensors whose names begin so may be left over: heads of other tasks.
   void allow_unused(std::string_view prefix);
 
@@ -55,6 +62,7 @@ class WeightMap {
   struct Entry {
     std::string checkpoint_name;
     StoredTensor stored;
+    Amendment amendment = {};
   };
   struct Misfit {
     std::string name;

@@ -65,9 +65,11 @@ inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& r
     if (!std::filesystem::exists(entry.path() / "cases.json")) {
       continue;
     }
+    const bool whole = std::filesystem::exists(entry.path() / "config.json");  // not an adapter beside its base
+    const std::filesystem::path config = entry.path() / (whole ? "config.json" : "base/config.json");
     OracleFixture fixture = {.name = test_name(prefix + entry.path().filename().string()),
                              .folder = entry.path(),
-                             .model_type = load_json(entry.path() / "config.json").at("model_type"),
+                             .model_type = load_json(config).at("model_type"),
                              .cases = {}};
     if (std::ranges::find(types, fixture.model_type) == types.end()) {
       continue;

@@ -1,0 +1,73 @@
+// Finds the base model of an adapter.
+#include "engine/model_folders.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hub/resolve.h"
+#include "mlxe/error.h"
+#include "weights/lora.h"
+
+namespace mlxe {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_model(const fs::path& folder) {
+  return fs::exists(folder / "config.json") &&
+         (fs::exists(folder / "model.safetensors") || fs::exists(folder / "model.safetensors.index.json"));
+}
+
+bool has_pipeline(const fs::path& folder) {
+  return fs::exists(folder / "modules.json") || fs::exists(folder / "1_Pooling");
+}
+
+fs::path find_base(const fs::path& adapter) {
+  const std::string name = read_lora_config(adapter).base_model;
+  if (name.empty()) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{}: names no 'base_model_name_or_path'; name the base as the model and this folder as its "
+                            "adapter",
+                            (adapter / "adapter_config.json").string()));
+  }
+  const fs::path path(name);
+  const bool climbs = std::ranges::find(path, fs::path("..")) != path.end();
+  const fs::path inside = adapter / path;
+  try {
+    fs::path base = path.is_relative() && !climbs && fs::is_directory(inside) ? inside : resolve_model(name);
+    if (!fs::exists(base / "config.json")) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("'{}' holds no config.json: an adapter of an adapter is not supported", base.string()));
+    }
+    return base;
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("the base model of the adapter in {}: {}", adapter.string(), error.what()));
+  }
+}
+
+}  // namespace
+
+ModelFolders find_model_folders(const fs::path& folder, const std::optional<std::string>& adapter) {
+  if (adapter) {
+    const fs::path found = resolve_model(*adapter);
+    if (!has_adapter(found)) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("'{}' holds no adapter_config.json, so it is no adapter", found.string()));
+    }
+    return {.pipeline = folder, .adapter = found};
+  }
+  // Before its 2.0 sentence-transformers put the transformer into a folder of its own.
+  const fs::path transformer = has_adapter(folder) ? folder : folder / "0_Transformer";
+  if (!has_adapter(transformer)) {
+    return {.pipeline = folder};
+  }
+  const fs::path base = has_model(transformer) ? transformer : find_base(transformer);
+  return {.pipeline = has_pipeline(folder) ? folder : base, .base = base, .adapter = transformer};
+}
+
+fs::path tokenizer_folder(const fs::path& own, const fs::path& base) {
+  return fs::exists(own / "tokenizer.json") ? own : base;
+}
+
+}  // namespace mlxe

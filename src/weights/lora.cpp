@@ -1,0 +1,397 @@
+// Reads adapter_config.json and adapter_model.safetensors, pairs A with B and adds their product to the weights.
+#include "weights/lora.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/half.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "mlxe/error.h"
+#include "weights/safetensors.h"
+
+namespace mlxe {
+namespace {
+
+constexpr const char* kConfigFile = "adapter_config.json";
+constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr int kMaxRank = 1 << 16;
+constexpr std::size_t kMaxNameBytes = 120;  // of a name in a message
+constexpr std::size_t kMaxLines = 15;
+
+// Patterns of peft are regular expressions that must match the end of a module's name. Published ones are plain names;
+// an expression would need an engine for something that a stranger wrote.
+void check_pattern(const JsonFields& fields, const std::string& pattern) {
+  const bool plain = std::ranges::all_of(pattern, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
+  });
+  if (!plain || pattern.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: the pattern '{}' is a regular expression, only names are supported", fields.what(),
+                            printable(pattern, kMaxNameBytes)));
+  }
+}
+
+template <typename Value>
+Value value_of(const std::map<std::string, Value>& patterns, std::string_view module, Value otherwise) {
+  for (const auto& [pattern, value] : patterns) {
+    if (module.ends_with(pattern) &&
+        (module.size() == pattern.size() || module[module.size() - pattern.size() - 1] == '.')) {
+      return value;
+    }
+  }
+  return otherwise;
+}
+
+/// A setting that makes an adapter something else than weight + scale * B A, and how it looks when it is off.
+bool is_off(const JsonFields& fields, const char* key) {
+  if (!fields.has(key)) {
+    return true;
+  }
+  const Json& value = fields.at(key);
+  return value == Json(false) || ((value.is_object() || value.is_array()) && value.empty());
+}
+
+// These start from a changed base model, so that the base on the disk is not the one to add to.
+void check_initialisation(const JsonFields& fields) {
+  if (fields.has("init_lora_weights") && fields.at("init_lora_weights").is_string()) {
+    const std::string kind = fields.text("init_lora_weights");
+    constexpr std::array<std::string_view, 3> kUnchanged = {"gaussian", "eva", "orthogonal"};
+    if (std::ranges::find(kUnchanged, kind) == kUnchanged.end()) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{}: 'init_lora_weights' is '{}', which changes the base model too; convert the adapter to a "
+                      "plain LoRA (path_initial_model_for_weight_conversion of peft)",
+                      fields.what(), kind));
+    }
+  }
+}
+
+enum class Part { kA, kB, kBiasOfB, kWhole, kIgnored };
+
+struct Key {
+  std::string module;  // of kWhole: the whole tensor's name
+  Part part = Part::kWhole;
+};
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('.', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// "base_model.model.encoder.query.lora_A[.default].weight" -> A of "encoder.query".
+/// \throws Error{kUnsupported} for a part that plain LoRA does not have
+Key parse_key(std::string_view name) {
+  constexpr std::string_view kPrefix = "base_model.model.";
+  const std::vector<std::string_view> parts = split(name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name);
+  const auto lora = std::ranges::find_if(parts, [](std::string_view part) { return part.starts_with("lora_"); });
+  if (lora != parts.end()) {
+    const std::string module = fmt::format("{}", fmt::join(parts.begin(), lora, "."));
+    const bool is_bias = parts.back() == "bias";
+    if (*lora == "lora_A" || *lora == "lora_embedding_A") {
+      return {.module = module, .part = Part::kA};
+    }
+    if (*lora == "lora_B" || *lora == "lora_embedding_B") {
+      return {.module = module, .part = is_bias ? Part::kBiasOfB : Part::kB};
+    }
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: tensor '{}' is not supported, wanted lora_A and lora_B{}", kWeightsFile,
+                    printable(name, kMaxNameBytes),
+                    *lora == "lora_magnitude_vector" ? " (a DoRA adapter; merge it into its base with peft)" : ""));
+  }
+  std::vector<std::string_view> kept;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool of_adapter = parts[i] == "default" && i > 0 && parts[i - 1] == "modules_to_save";
+    if (parts[i] == "original_module") {
+      return {.module = {}, .part = Part::kIgnored};  // a copy of the base's own
+    }
+    if (parts[i] != "base_layer" && parts[i] != "modules_to_save" && !of_adapter) {
+      kept.push_back(parts[i]);
+    }
+  }
+  return {.module = fmt::format("{}", fmt::join(kept, ".")), .part = Part::kWhole};
+}
+
+std::vector<float> widened(const HostTensor& tensor) {
+  std::vector<float> values(num_elements(tensor.shape));
+  if (tensor.dtype == DType::kFloat32) {
+    std::memcpy(values.data(), tensor.data, values.size() * sizeof(float));
+    return values;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, tensor.data + i * sizeof(bits), sizeof(bits));
+    values[i] = tensor.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
+  }
+  return values;
+}
+
+HostTensor owned(std::vector<float> values, const Shape& shape) {
+  const auto owner = std::make_shared<const std::vector<float>>(std::move(values));  // shared with the tensor's copies
+  return {.dtype = DType::kFloat32,
+          .shape = shape,
+          .data = reinterpret_cast<const std::byte*>(owner->data()),
+          .owner = owner,
+          .file = nullptr};
+}
+
+/// weight + scale * B A, or its transpose.
+/// \param a, b  [rank, columns of the product], [rows of the product, rank]
+HostTensor with_product(const HostTensor& weight, const HostTensor& a, const HostTensor& b, float scale,
+                        bool transpose) {
+  std::vector<float> values = widened(weight);
+  const std::vector<float> left = widened(b);
+  const std::vector<float> right = widened(a);
+  const auto rows = static_cast<std::size_t>(b.shape[0]);
+  const auto rank = static_cast<std::size_t>(b.shape[1]);
+  const auto columns = static_cast<std::size_t>(a.shape[1]);
+  std::vector<float> sums(columns);
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::ranges::fill(sums, 0.0F);
+    for (std::size_t k = 0; k < rank; ++k) {
+      const float factor = left[row * rank + k];
+      const float* source = right.data() + k * columns;
+      for (std::size_t column = 0; column < columns; ++column) {
+        sums[column] += factor * source[column];
+      }
+    }
+    for (std::size_t column = 0; column < columns; ++column) {
+      values[transpose ? column * rows + row : row * columns + column] += scale * sums[column];
+    }
+  }
+  return owned(std::move(values), weight.shape);
+}
+
+HostTensor with_bias(const HostTensor& bias, const HostTensor& more, float scale) {
+  std::vector<float> values = widened(bias);
+  const std::vector<float> added = widened(more);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] += scale * added[i];
+  }
+  return owned(std::move(values), bias.shape);
+}
+
+struct Module {
+  std::optional<HostTensor> a;
+  std::optional<HostTensor> b;
+  std::optional<HostTensor> bias;
+};
+
+/// Merges tensor by tensor and collects what does not fit.
+class Merger {
+ public:
+  Merger(const LoraConfig& config, WeightMap& weights, const NameRule& rule)
+      : config_(config), weights_(weights), rule_(rule) {}
+
+  void merge(const std::string& module, const Module& parts) {
+    if (!parts.a || !parts.b) {
+      problems_.push_back(fmt::format("{}: has {} alone", shown(module), parts.a ? "lora_A" : "lora_B"));
+      return;
+    }
+    if (const auto name = name_of(module + ".weight")) {
+      merge_product(module, *name, *parts.a, *parts.b);
+    }
+    if (!parts.bias) {
+      return;
+    }
+    if (const auto name = name_of(module + ".bias")) {
+      if (weights_.shape_of(*name) != parts.bias->shape) {
+        misfit(module, *name, "lora_B.bias " + to_string(parts.bias->shape));
+        return;
+      }
+      weights_.amend(*name, [more = *parts.bias, scale = config_.scale_of(module)](const HostTensor& bias) {
+        return with_bias(bias, more, scale);
+      });
+      ++num_changed_;
+    }
+  }
+
+  // A head that the base lacks is put beside its weights.
+  void replace(const std::string& whole, const HostTensor& tensor) {
+    if (const std::optional<std::string> name = rule_ ? rule_(whole) : whole) {
+      weights_.put(*name, tensor);
+      ++num_changed_;
+    }
+  }
+
+  std::size_t finish(const std::filesystem::path& folder) const {
+    if (!problems_.empty()) {
+      const auto end = problems_.begin() + static_cast<std::ptrdiff_t>(std::min(problems_.size(), kMaxLines));
+      std::string table = fmt::format("the adapter in {} does not fit the model: {} problems\n  {}", folder.string(),
+                                      problems_.size(), fmt::join(problems_.begin(), end, "\n  "));
+      if (problems_.size() > kMaxLines) {
+        table += fmt::format("\n  ... and {} more", problems_.size() - kMaxLines);
+      }
+      throw Error(ErrorCode::kCorruptModel, table);
+    }
+    return num_changed_;
+  }
+
+ private:
+  static std::string shown(std::string_view name) { return printable(name, kMaxNameBytes); }
+
+  void misfit(const std::string& module, const std::string& name, const std::string& found) {
+    problems_.push_back(fmt::format("{}: {} do not fit the weight of shape {}", shown(module), found,
+                                    to_string(weights_.shape_of(name).value_or(Shape()))));
+  }
+
+  // The model's name of a weight; nothing if no model needs it, or, noted, if the base lacks it.
+  std::optional<std::string> name_of(const std::string& checkpoint_name) {
+    std::optional<std::string> name = rule_ ? rule_(checkpoint_name) : checkpoint_name;
+    if (name && !weights_.has(*name)) {
+      problems_.push_back(fmt::format("{}: the base model has no such weight", shown(checkpoint_name)));
+      return std::nullopt;
+    }
+    return name;
+  }
+
+  void merge_product(const std::string& module, const std::string& name, const HostTensor& a, const HostTensor& b) {
+    const Shape shape = weights_.shape_of(name).value_or(Shape());
+    const bool matrices = a.shape.size() == 2 && b.shape.size() == 2 && a.shape[0] == b.shape[1];
+    if (!matrices || shape.size() != 2) {
+      misfit(module, name, fmt::format("lora_A {} and lora_B {}", to_string(a.shape), to_string(b.shape)));
+      return;
+    }
+    if (const int rank = config_.rank_of(module); rank != a.shape[0]) {
+      problems_.push_back(fmt::format("{}: has rank {}, {} says {}", shown(module), a.shape[0], kConfigFile, rank));
+      return;
+    }
+    // An embedding's share is the transpose of B A, that of a weight stored [in, out] too. Where both ways fit a square
+    // weight it is no embedding, and peft itself ignores fan_in_fan_out for the linear layers that our models have.
+    const bool straight = shape == Shape{b.shape[0], a.shape[1]};
+    if (!straight && shape != Shape{a.shape[1], b.shape[0]}) {
+      misfit(module, name, fmt::format("lora_A {} and lora_B {}", to_string(a.shape), to_string(b.shape)));
+      return;
+    }
+    weights_.amend(name, [a, b, scale = config_.scale_of(module), straight](const HostTensor& weight) {
+      return with_product(weight, a, b, scale, !straight);
+    });
+    ++num_changed_;
+  }
+
+  const LoraConfig& config_;
+  WeightMap& weights_;
+  const NameRule& rule_;
+  std::vector<std::string> problems_;
+  std::size_t num_changed_ = 0;
+};
+
+}  // namespace
+
+int LoraConfig::rank_of(std::string_view module) const {
+  return value_of(ranks, module, rank);
+}
+
+float LoraConfig::scale_of(std::string_view module) const {
+  const auto r = static_cast<double>(rank_of(module));
+  return static_cast<float>(value_of(alphas, module, alpha) / (by_square_root ? std::sqrt(r) : r));
+}
+
+bool has_adapter(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(folder / kConfigFile, ignored);
+}
+
+LoraConfig read_lora_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kConfigFile;
+  const JsonFields fields(load_json(path), path.string());
+  if (const std::string type = fields.text("peft_type"); type != "LORA") {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: 'peft_type' is '{}', only 'LORA' is supported", fields.what(), printable(type, 40)));
+  }
+  for (const char* key :
+       {"use_dora", "use_qalora", "use_bdlora", "use_monteclora", "alora_invocation_tokens", "layer_replication",
+        "trainable_token_indices", "target_parameters", "arrow_config", "velora_config", "kasa_config"}) {
+    if (!is_off(fields, key)) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{}: '{}' is set, only plain LoRA is supported; merge the adapter into its base with peft",
+                      fields.what(), key));
+    }
+  }
+  check_initialisation(fields);
+  LoraConfig config = {.base_model = fields.text("base_model_name_or_path", ""),
+                       .rank = fields.integer("r", 1, kMaxRank),
+                       .alpha = fields.number("lora_alpha", -1e9, 1e9),
+                       .by_square_root = fields.boolean("use_rslora", false)};
+  if (fields.has("rank_pattern")) {
+    const JsonFields patterns(fields.at("rank_pattern"), fields.what() + ": 'rank_pattern'");
+    for (const auto& [pattern, value] : patterns.json().items()) {
+      check_pattern(patterns, pattern);
+      config.ranks[pattern] = patterns.integer(pattern, 1, kMaxRank);
+    }
+  }
+  if (fields.has("alpha_pattern")) {
+    const JsonFields patterns(fields.at("alpha_pattern"), fields.what() + ": 'alpha_pattern'");
+    for (const auto& [pattern, value] : patterns.json().items()) {
+      check_pattern(patterns, pattern);
+      config.alphas[pattern] = patterns.number(pattern, -1e9, 1e9);
+    }
+  }
+  return config;
+}
+
+std::size_t merge_lora(const std::filesystem::path& folder, const LoraConfig& config, WeightMap& weights,
+                       const NameRule& rule) {
+  const std::filesystem::path path = folder / kWeightsFile;
+  if (!std::filesystem::exists(path)) {
+    const bool pickled = std::filesystem::exists(folder / "adapter_model.bin");
+    throw Error(
+        pickled ? ErrorCode::kUnsupported : ErrorCode::kCorruptModel,
+        fmt::format("{} has no {}{}", folder.string(), kWeightsFile,
+                    pickled ? ", only adapter_model.bin: pickled files can run code when they are opened, so they "
+                              "are never read; save the adapter again with a current peft"
+                            : " beside its adapter_config.json"));
+  }
+  std::map<std::string, Module> modules;
+  std::map<std::string, HostTensor> whole;
+  for (const auto& [name, stored] : read_safetensors(path)) {
+    const Key key = parse_key(name);
+    if (!stored.supported || !is_float(stored.tensor.dtype)) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: tensor '{}' has dtype {}, wanted float32, float16 or bfloat16", path.string(),
+                              printable(name, kMaxNameBytes), stored.dtype));
+    }
+    const auto put = [&](std::optional<HostTensor>& place) {
+      if (place) {
+        throw Error(ErrorCode::kUnsupported, fmt::format("{}: '{}' has several adapters, wanted one", path.string(),
+                                                         printable(key.module, kMaxNameBytes)));
+      }
+      place = stored.tensor;
+    };
+    switch (key.part) {
+      case Part::kA: put(modules[key.module].a); break;
+      case Part::kB: put(modules[key.module].b); break;
+      case Part::kBiasOfB: put(modules[key.module].bias); break;
+      case Part::kWhole: whole[key.module] = stored.tensor; break;
+      case Part::kIgnored: break;
+    }
+  }
+  Merger merger(config, weights, rule);
+  for (const auto& [name, tensor] : whole) {
+    merger.replace(name, tensor);
+  }
+  for (const auto& [module, parts] : modules) {
+    merger.merge(module, parts);
+  }
+  return merger.finish(folder);
+}
+
+}  // namespace mlxe
