@@ -1,0 +1,177 @@
+// MPNet: BERT with a learned bias by distance in every layer's attention.
+// Source: transformers/models/mpnet/modeling_mpnet.py
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "models/architecture.h"
+#include "models/shared/decoder_weights.h"
+#include "models/shared/encoder.h"
+#include "models/shared/take_weights.h"
+#include "nn/activation.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+// Constants of the code, whatever pad_token_id and relative_attention_num_buckets say.
+constexpr int kPaddingId = 1;
+constexpr int kNumBuckets = 32;
+constexpr int kMaxDistance = 128;  // buckets of larger distances are the last ones
+
+constexpr PostNormNames kLayerNames = {.query = "attention.attn.q",
+                                       .key = "attention.attn.k",
+                                       .value = "attention.attn.v",
+                                       .attention_output = "attention.attn.o",
+                                       .attention_norm = "attention.LayerNorm"};
+
+struct MpnetConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int relative_attention_num_buckets = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+
+  static MpnetConfig parse(const JsonFields& fields) {
+    const MpnetConfig config = {
+        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30527),
+        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
+        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
+        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
+        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
+        .max_position_embeddings = fields.integer("max_position_embeddings", kPaddingId + 2, 1 << 20, 512),
+        .relative_attention_num_buckets =
+            fields.integer("relative_attention_num_buckets", kNumBuckets, 1 << 16, kNumBuckets),
+        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
+        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
+    };
+    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+    return config;
+  }
+};
+
+/// Half of the buckets for keys behind the query, half for those before it; in each half one for each distance below 8,
+/// then wider and wider ones. float32, as torch computes it.
+int bucket_of(int key_minus_query) {
+  constexpr int kHalf = kNumBuckets / 2;
+  constexpr int kExact = kHalf / 2;
+  const int offset = key_minus_query > 0 ? kHalf : 0;
+  const int distance = std::abs(key_minus_query);
+  if (distance < kExact) {
+    return offset + distance;
+  }
+  const float octaves = std::log(static_cast<float>(distance) / static_cast<float>(kExact)) /
+                        static_cast<float>(std::log(static_cast<double>(kMaxDistance) / kExact));
+  return offset + std::min(kExact + static_cast<int>(octaves * static_cast<float>(kHalf - kExact)), kHalf - 1);
+}
+
+DistanceBias take_distance_bias(WeightMap& weights, const MpnetConfig& config) {
+  const int heads = config.num_attention_heads;
+  const std::vector<float> values =
+      to_floats(weights.take("encoder.relative_attention_bias.weight", {config.relative_attention_num_buckets, heads}));
+  DistanceBias bias{.max_distance = kMaxDistance, .values = {}};
+  for (int head = 0; head < heads; ++head) {
+    for (int distance = -kMaxDistance; distance <= kMaxDistance; ++distance) {
+      bias.values.push_back(values[static_cast<std::size_t>(bucket_of(distance) * heads + head)]);
+    }
+  }
+  return bias;
+}
+
+PredictionHead take_head(WeightMap& weights, Backend& backend, const MpnetConfig& config, const HeadSpec& spec) {
+  const int hidden = config.hidden_size;
+  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  switch (spec.kind) {
+    case HeadKind::kNone: return {};
+    case HeadKind::kSequence:
+      return take_first_token_head(weights, backend, "classifier.dense", Activation::kTanh, "classifier.out_proj",
+                                   hidden, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", hidden, spec.num_labels);
+    case HeadKind::kMaskedLm:  // its activation is the erf GELU whatever hidden_act says
+      return take_masked_lm_head(weights, backend,
+                                 {.dense = "lm_head.dense",
+                                  .norm = "lm_head.layer_norm",
+                                  .decoder = "lm_head.decoder",
+                                  .bias = "lm_head.bias"},
+                                 Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
+    case HeadKind::kNextToken: break;
+  }
+  refuse_head("mpnet", spec.kind);
+}
+
+class Mpnet final : public Model {
+ public:
+  Mpnet(const MpnetConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+      : traits_{.hidden_size = config.hidden_size,
+                .num_layers = config.num_hidden_layers,
+                .max_positions = config.max_position_embeddings - kPaddingId - 1,
+                .vocab_size = config.vocab_size},
+        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
+              .activation = config.hidden_act,
+              .eps = config.layer_norm_eps},
+        distance_bias_(take_distance_bias(weights, config)),
+        head_kind_(head.kind),
+        head_(take_head(weights, backend, config, head)) {
+    spec_.attention.distance_bias = &distance_bias_;
+    const int hidden = config.hidden_size;
+    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
+    position_embeddings_ =
+        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
+    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index), hidden,
+                                             config.intermediate_size, kLayerNames));
+    }
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const std::vector<std::int32_t> positions = positions_without_padding(batch, kPaddingId);
+    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids}, Lookup{&position_embeddings_, positions}};
+    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    for (const PostNormLayer& layer : layers_) {
+      x = post_norm_layer(ops, layer, spec_, x, batch);
+    }
+    return x;  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
+  }
+
+ private:
+  ModelTraits traits_;
+  PostNormSpec spec_;
+  DistanceBias distance_bias_;  // spec_ points to it
+  HeadKind head_kind_;
+  PredictionHead head_;
+  EmbeddingTable word_embeddings_;
+  EmbeddingTable position_embeddings_;
+  NormWeight embeddings_norm_;
+  std::vector<PostNormLayer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_mpnet(const JsonFields& config, WeightMap& weights, Backend& backend,
+                                  const HeadSpec& head) {
+  return std::make_unique<Mpnet>(MpnetConfig::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> mpnet_weight_name(std::string_view checkpoint_name) {
+  return encoder_weight_name(checkpoint_name, "mpnet.");
+}
+
+}  // namespace mlxe
