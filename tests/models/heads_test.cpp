@@ -35,7 +35,8 @@ std::vector<HeadCase> head_cases() {
   std::vector<HeadCase> cases;
   const std::vector<std::string> types = architecture_names();
   for (const auto& entry : std::filesystem::directory_iterator("tests/fixtures")) {
-    if (!std::filesystem::exists(entry.path() / "cases.json")) {
+    if (!std::filesystem::exists(entry.path() / "cases.json") ||
+        !std::filesystem::exists(entry.path() / "config.json")) {
       continue;
     }
     const std::string type = load_json(entry.path() / "config.json").at("model_type");
