@@ -1,0 +1,181 @@
+// OpenAI's privacy filter: attention with sinks in a window both ways, a mixture of experts, a label for each token.
+// Source: transformers/models/openai_privacy_filter/modeling_openai_privacy_filter.py
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/architecture.h"
+#include "models/shared/decoder_config.h"
+#include "models/shared/decoder_weights.h"
+#include "models/shared/rope_config.h"
+#include "nn/moe.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+struct PrivacyFilterConfig {
+  DecoderConfig sizes;
+  DecoderParts parts;
+  RopeFrequencies rope;
+  int sliding_window = 0;  // tokens seen on either side
+  int num_experts = 0;
+  int experts_per_token = 0;
+  Gate gate;
+
+  static PrivacyFilterConfig parse(const JsonFields& fields) {
+    PrivacyFilterConfig config;
+    config.sizes = parse_decoder(fields, {.eps = 1e-5, .head_dim = 64});
+    const Bias bias = fields.boolean("attention_bias", true) ? Bias::kYes : Bias::kNone;
+    config.parts = {.qkv_bias = bias, .output_bias = bias};
+    config.rope = read_rope(fields, {.head_dim = config.sizes.head_dim});
+    config.sliding_window = fields.integer("sliding_window", 1, 1 << 24, 128);
+    config.num_experts = fields.integer("num_local_experts", 1, 1 << 12, 128);
+    config.experts_per_token = fields.integer("num_experts_per_tok", 1, config.num_experts, 4);
+    // The activation's gain is that of quick GELU, which is what the operation has.
+    if (const double alpha = fields.number("swiglu_alpha", 0.0, 1e3, 1.702); alpha != 1.702) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: 'swiglu_alpha' is {}, only 1.702 is supported", fields.what(), alpha));
+    }
+    config.gate = {.activation = Activation::kQuickGelu,
+                   .limit = static_cast<float>(fields.number("swiglu_limit", 1e-3, 1e6, 7.0)),
+                   .up_offset = 1.0F};
+    return config;
+  }
+};
+
+struct Layer {
+  NormWeight attention_norm;
+  DecoderAttention attention;
+  NormWeight mlp_norm;
+  Router router;
+  std::vector<GatedMlp> experts;
+};
+
+// One expert's part of tensors [experts, in, out] and [experts, out], as a linear layer wants it: [out, in].
+LinearPart expert_part(const HostTensor& all_weights, const HostTensor& all_biases, int expert) {
+  const auto in = static_cast<std::size_t>(all_weights.shape[1]);
+  const auto out = static_cast<std::size_t>(all_weights.shape[2]);
+  LinearPart part = {
+      .weight = {.dtype = all_weights.dtype, .shape = {all_weights.shape[2], all_weights.shape[1]}, .owner = nullptr},
+      .bias = HostTensor{.dtype = all_biases.dtype, .shape = {all_weights.shape[2]}, .owner = all_biases.owner}};
+  if (!all_weights.has_data() || !all_biases.has_data()) {
+    return part;
+  }
+  const auto index = static_cast<std::size_t>(expert);
+  const std::size_t size = size_bytes(all_weights.dtype);
+  const std::byte* source = all_weights.data + index * in * out * size;
+  auto copy = std::make_shared<std::vector<std::byte>>(in * out * size);  // owned by the part alone
+  for (std::size_t row = 0; row < in; ++row) {
+    for (std::size_t column = 0; column < out; ++column) {
+      std::memcpy(copy->data() + (column * in + row) * size, source + (row * out + column) * size, size);
+    }
+  }
+  part.weight.data = copy->data();
+  part.weight.owner = std::move(copy);
+  part.bias->data = all_biases.data + index * out * size_bytes(all_biases.dtype);
+  return part;
+}
+
+std::vector<GatedMlp> take_experts(WeightMap& weights, Backend& backend, const std::string& name,
+                                   const PrivacyFilterConfig& config) {
+  const int hidden = config.sizes.hidden_size;
+  const int inner = config.sizes.intermediate_size;
+  const int count = config.num_experts;
+  const HostTensor gate_up = weights.take(name + "gate_up_proj", {count, hidden, 2 * inner});
+  const HostTensor gate_up_bias = weights.take(name + "gate_up_proj_bias", {count, 2 * inner});
+  const HostTensor down = weights.take(name + "down_proj", {count, inner, hidden});
+  const HostTensor down_bias = weights.take(name + "down_proj_bias", {count, hidden});
+  std::vector<GatedMlp> experts;
+  for (int expert = 0; expert < count; ++expert) {
+    experts.push_back({.gate_up = backend.linear_weight(std::array{expert_part(gate_up, gate_up_bias, expert)}),
+                       .down = backend.linear_weight(std::array{expert_part(down, down_bias, expert)}),
+                       .gate = config.gate});
+  }
+  release_pages(gate_up);
+  release_pages(down);
+  return experts;
+}
+
+Layer take_layer(WeightMap& weights, Backend& backend, const PrivacyFilterConfig& config, int index) {
+  const std::string name = fmt::format("layers.{}.", index);
+  const int hidden = config.sizes.hidden_size;
+  Layer layer = {
+      .attention_norm = take_rms_norm(weights, backend, name + "input_layernorm", hidden),
+      .attention = take_attention(weights, backend, name + "self_attn", config.sizes, config.parts),
+      .mlp_norm = take_rms_norm(weights, backend, name + "post_attention_layernorm", hidden),
+      .router = {.in_features = hidden,
+                 .num_experts = config.num_experts,
+                 .weight = to_floats(weights.take(name + "mlp.router.weight", {config.num_experts, hidden})),
+                 .bias = to_floats(weights.take(name + "mlp.router.bias", {config.num_experts}))},
+      .experts = take_experts(weights, backend, name + "mlp.experts.", config),
+  };
+  layer.attention.sinks = to_floats(weights.take(name + "self_attn.sinks", {config.sizes.num_attention_heads}));
+  layer.attention.pairs = RopePairs::kNeighbours;
+  layer.attention.spec.left_window = layer.attention.spec.right_window = config.sliding_window;
+  return layer;
+}
+
+class OpenAIPrivacyFilter final : public Model {
+ public:
+  OpenAIPrivacyFilter(PrivacyFilterConfig config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
+      : config_(std::move(config)),
+        traits_(config_.sizes.traits()),
+        head_(weights, backend, config_.sizes, spec),
+        embeddings_(take_table(weights, backend, "embed_tokens", config_.sizes.vocab_size, config_.sizes.hidden_size)) {
+    for (int index = 0; index < config_.sizes.num_hidden_layers; ++index) {
+      layers_.push_back(take_layer(weights, backend, config_, index));
+    }
+    norm_ = take_rms_norm(weights, backend, "norm", config_.sizes.hidden_size);
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const float eps = config_.sizes.norm_eps;
+    Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
+    const Tensor rotary = ops.rotary_table(positions_in_rows(batch), config_.rope.inverse, config_.rope.scale);
+    for (const Layer& layer : layers_) {
+      x = attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, x);
+      const Tensor normed = ops.rms_norm(x, layer.mlp_norm, eps);
+      const ExpertChoice choice =
+          choose_experts(ops, normed, layer.router, config_.experts_per_token, ExpertWeights::kSoftmaxOfChosen);
+      x = mix_experts(ops, normed, x, choice, [&](int expert, const Tensor& tokens) {
+        return gated_mlp(ops, tokens, layer.experts[static_cast<std::size_t>(expert)], Tensor());
+      });
+    }
+    return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
+  }
+
+ private:
+  PrivacyFilterConfig config_;
+  ModelTraits traits_;
+  DecoderHead head_;
+  EmbeddingTable embeddings_;
+  std::vector<Layer> layers_;
+  NormWeight norm_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_openai_privacy_filter(const JsonFields& config, WeightMap& weights, Backend& backend,
+                                                  const HeadSpec& head) {
+  return std::make_unique<OpenAIPrivacyFilter>(PrivacyFilterConfig::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> openai_privacy_filter_weight_name(std::string_view checkpoint_name) {
+  return decoder_weight_name(checkpoint_name);
+}
+
+}  // namespace mlxe
