@@ -37,6 +37,17 @@ function(mlxe_room name)
   target_link_libraries(mlxe_${name} PUBLIC mlxe_flags ${ROOM_DEPENDS} PRIVATE ${ROOM_LIBRARIES})
 endfunction()
 
+# Runs a room's tests in a few processes instead of one for each: for a binary that takes long to find out what its
+# tests are. `set(MLXE_TEST_SHARDS_<room> N)` before its first mlxe_test asks for it.
+function(mlxe_test_shards room count)
+  math(EXPR last "${count} - 1")
+  foreach(index RANGE ${last})
+    add_test(NAME ${room}.part_${index}_of_${count} COMMAND test_${room} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${room}.part_${index}_of_${count} PROPERTIES TIMEOUT 1500
+      ENVIRONMENT "MLXE_BINARY_DIR=${CMAKE_BINARY_DIR};GTEST_TOTAL_SHARDS=${count};GTEST_SHARD_INDEX=${index}")
+  endforeach()
+endfunction()
+
 # mlxe_test(nn/pooling_test.cpp [DEPENDS engine] [LIBRARIES ...])
 # Adds the file to the room's one test binary (test_nn) and links the room (mlxe_nn) and what DEPENDS names.
 function(mlxe_test source)
@@ -53,8 +64,13 @@ function(mlxe_test source)
       target_link_libraries(test_${room} PRIVATE mlxe_${room})
     endif()
     # Repo root and build tree reach the tests through the environment, so no path is compiled in.
-    gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-                         PROPERTIES ENVIRONMENT "MLXE_BINARY_DIR=${CMAKE_BINARY_DIR}" TIMEOUT 600)
+    if(MLXE_TEST_SHARDS_${room})
+      mlxe_test_shards(${room} ${MLXE_TEST_SHARDS_${room}})
+    else()
+      gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+                           PROPERTIES ENVIRONMENT "MLXE_BINARY_DIR=${CMAKE_BINARY_DIR}" TIMEOUT 600)
+    endif()
   endif()
   target_sources(test_${room} PRIVATE ${source})
   list(TRANSFORM TEST_DEPENDS PREPEND mlxe_)
