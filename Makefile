@@ -13,10 +13,10 @@ BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICE
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench compare asan tsan format lint fixtures clean
+.PHONY: help setup configure build demo test bench compare numerics architectures asan tsan format lint fixtures clean
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo "Variables: PRESET (release, dev, asan, tsan), JOBS, BENCH_TEXTS (a file of lines), COMPARE_FLAGS"
 
 setup:  ## install what is missing: system packages, cargo, .venv, the default model
@@ -60,6 +60,13 @@ bench: build  ## kernels as a share of the machine's peak, then the whole engine
 
 compare: build  ## beside the peers of ../shared/bench, interleaved; writes docs/performance.md
 	@$(PYTHON) bench/compare.py --write $(COMPARE_FLAGS)
+
+numerics: build  ## how far each precision moves the vectors; writes docs/numerics.md
+	@$(PYTHON) bench/numerics.py
+
+architectures: build $(ORACLE)/.stamp  ## the speed of each architecture beside bert, on random weights
+	@[ -d build/bench-models ] || $(ORACLE)/bin/python bench/random_models.py build/bench-models
+	@$(PYTHON) bench/architectures.py
 
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""How fast each architecture runs beside `bert`, per floating-point operation, and how cost grows with length.
+
+The checkpoints come from bench/random_models.py. Every turn runs all architectures one after the other, each in a
+process of its own, so that they share the machine's better and worse minutes; medians of the turns count. Operations
+are counted from the weights: two for each element of a matrix that a token passes, and four times tokens times width
+for each layer of attention.
+"""
+
+import argparse
+import json
+import statistics
+import struct
+import tempfile
+from pathlib import Path
+
+import harness
+
+BASE = "bert"
+
+
+def matrices(folder: Path) -> int:
+    """Elements of all matrices that a token is multiplied with: tables that are only looked up do not count."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with open(path, "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        for name, tensor in header.items():
+            looked_up = any(word in name for word in ("embed", "pooler", "relative_attention_bias"))
+            if name != "__metadata__" and len(tensor["shape"]) == 2 and not looked_up:
+                total += tensor["shape"][0] * tensor["shape"][1]
+    return total
+
+
+def operations(folder: Path, tokens: int) -> float:
+    """Floating-point operations of one text of `tokens` tokens."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    width = config.get("hidden_size", config.get("dim"))
+    layers = config.get("num_hidden_layers", config.get("n_layers"))
+    if "layer_types" in config:
+        layers = sum("attention" in kind for kind in config["layer_types"])
+    return tokens * (2.0 * matrices(folder) + 4.0 * layers * width * tokens)
+
+
+def texts_of(tokens: int, count: int) -> str:
+    """Lines of a word that is one token, so that lengths are known; two more tokens come from the tokenizer."""
+    return "\n".join(" ".join(["time"] * (tokens - 2)) for _ in range(count)) + "\n"
+
+
+def rate(folder: Path, tokens: int, count: int, threads: int, precision: str) -> dict:
+    """One run: tokens per second and operations per second."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write(texts_of(tokens, count))
+        file.flush()
+        done = harness.run([
+            harness.program(), "bench", "encode", "-m", folder, "-i", file.name, "--precision", precision,
+            "--threads", threads, "--max-length", tokens, "--runs", 1, "--warmup", 1, "--query-runs", 1, "--json",
+            "--quiet",
+        ])  # fmt: skip
+    result = harness.last_object(done.output)
+    assert result["tokens"] == tokens * count, (folder, result["tokens"], tokens, count)
+    per_token = operations(folder, tokens) / tokens
+    return {"tokens_per_s": result["tokens_per_s"], "operations_per_s": result["tokens_per_s"] * per_token}
+
+
+def compare(args) -> list:
+    """Rows of (architecture, length, rate over bert's) from interleaved turns."""
+    found = {}
+    for turn in range(args.turns):
+        for tokens in args.lengths:
+            count = max(2, args.tokens // tokens)
+            for name in args.names:
+                harness.wait_until_quiet(args.wait)
+                run = rate(args.models / name, tokens, count, args.threads, args.precision)
+                found.setdefault((name, tokens), []).append(run["operations_per_s"])
+                print(json.dumps({"turn": turn, "model": name, "length": tokens, **run}), flush=True)
+    middle = {key: statistics.median(runs) for key, runs in found.items()}
+    return [(name, [middle[name, tokens] / middle[BASE, tokens] for tokens in args.lengths]) for name in args.names]
+
+
+def scale(args) -> list:
+    """Rows of (length, cost of a token over that of the shortest length) for one model."""
+    rows = []
+    for tokens in args.scaling_lengths:
+        count = max(1, args.tokens // tokens)
+        runs = [rate(args.models / args.scaling, tokens, count, args.threads, args.precision)["tokens_per_s"]
+                for _ in range(args.turns)]
+        rows.append((tokens, statistics.median(runs)))
+        print(json.dumps({"model": args.scaling, "length": tokens, "tokens_per_s": rows[-1][1]}), flush=True)
+    first = rows[0]
+    wanted = [operations(args.models / args.scaling, tokens) / tokens for tokens, _ in rows]
+    return [(tokens, first[1] / speed, operation / wanted[0]) for (tokens, speed), operation in zip(rows, wanted)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=Path, default=harness.ROOT / "build" / "bench-models")
+    parser.add_argument("--names", nargs="*", help="folders of it; all, without any")
+    parser.add_argument("--lengths", nargs="*", type=int, default=[24, 256])
+    parser.add_argument("--tokens", type=int, default=12000, help="in one run")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--wait", type=float, default=10, help="seconds, at most, for a quiet machine before a run")
+    parser.add_argument("--scaling", metavar="NAME", help="measure one model over lengths instead")
+    parser.add_argument("--scaling-lengths", nargs="*", type=int,
+                        default=[16, 64, 256, 1024, 4096, 16384, 32768])
+    args = parser.parse_args()
+    if args.scaling:
+        print("\n| tokens | cost of a token | operations of a token |\n| --- | --- | --- |")
+        for tokens, cost, operation in scale(args):
+            print(f"| {tokens:,} | {cost:.2f} | {operation:.2f} |")
+        return
+    args.names = args.names or sorted(path.parent.name for path in args.models.glob("*/config.json"))
+    if BASE not in args.names:
+        parser.error(f"'{BASE}' must be among the models: everything is measured beside it")
+    rows = compare(args)
+    print(f"\n| operations/s over {BASE} | {' | '.join(f'{n} tokens' for n in args.lengths)} |")
+    print(f"| --- |{' --- |' * len(args.lengths)}")
+    for name, ratios in rows:
+        print(f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+
+
+if __name__ == "__main__":
+    main()

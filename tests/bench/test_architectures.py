@@ -1,0 +1,31 @@
+"""Counting the operations of a checkpoint."""
+
+import json
+import struct
+
+import architectures
+
+
+def write_checkpoint(folder, config, shapes):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes.items()})
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode())
+
+
+def test_operations_are_products_and_attention(tmp_path):
+    write_checkpoint(tmp_path / "m", {"hidden_size": 8, "num_hidden_layers": 2}, {
+        "embeddings.word_embeddings.weight": [100, 8], "layer.0.query.weight": [8, 8], "layer.0.query.bias": [8],
+        "pooler.dense.weight": [8, 8]})
+    assert architectures.matrices(tmp_path / "m") == 64
+    assert architectures.operations(tmp_path / "m", 10) == 10 * (2 * 64 + 4 * 2 * 8 * 10)
+
+
+def test_layers_without_attention_do_not_count(tmp_path):
+    write_checkpoint(tmp_path / "m", {"hidden_size": 8, "num_hidden_layers": 3,
+                                      "layer_types": ["conv", "full_attention", "conv"]}, {})
+    assert architectures.operations(tmp_path / "m", 10) == 10 * 4 * 1 * 8 * 10
+
+
+def test_texts_have_the_wanted_tokens():
+    assert architectures.texts_of(5, 2) == "time time time\ntime time time\n"
