@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include "mlxe/error.h"
@@ -27,6 +29,21 @@ bool has_avx_vnni() {
   unsigned c = 0;
   unsigned d = 0;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1U << 4U)) != 0;
+}
+#elif defined(__aarch64__)
+struct ArmFeatures {
+  bool dot_products = false;
+  bool bf16 = false;
+};
+
+ArmFeatures arm_features() {
+#if defined(__linux__)
+  // HWCAP_ASIMDDP and HWCAP2_BF16 of the kernel's interface, which older headers lack.
+  return {.dot_products = (getauxval(AT_HWCAP) & (1UL << 20U)) != 0,
+          .bf16 = (getauxval(AT_HWCAP2) & (1UL << 14U)) != 0};
+#else
+  return {};
+#endif
 }
 #endif
 
@@ -76,6 +93,30 @@ std::vector<KernelTable> find_kernels() {
       table.int8 = &kAvxVnniInt8;
       found.insert(found.end() - 1, table);
     }
+  }
+#elif defined(__aarch64__)
+  KernelTable table = {.name = "neon",
+                       .description = "NEON: 4 floats",
+                       .vector = &kNeonVector,
+                       .fp32 = &kNeonFp32,
+                       .bf16 = nullptr,
+                       .int8 = nullptr,
+                       .attention_fp32 = &kNeonAttentionFp32,
+                       .attention_bf16 = nullptr};
+  found.push_back(table);
+  const ArmFeatures features = arm_features();
+  if (features.dot_products) {
+    table.name = "neon_dot";
+    table.description = "NEON with int8 dot products";
+    table.int8 = &kNeonInt8;
+    found.insert(found.begin(), table);
+  }
+  if (features.dot_products && features.bf16) {
+    table.name = "neon_bf16";
+    table.description = "NEON with BF16 and int8 dot products";
+    table.bf16 = &kNeonBf16;
+    table.attention_bf16 = &kNeonAttentionBf16;
+    found.insert(found.begin(), table);
   }
 #endif
   found.push_back({"portable", "any CPU: 4 floats", &kPortableVector, &kPortableFp32, nullptr, nullptr,

@@ -177,6 +177,13 @@ extern const MatrixKernels kAvx512Fp32;
 extern const MatrixKernels kAvx512Int8;              ///< needs VNNI
 extern const MatrixKernels kAvx512Bf16;              ///< needs BF16
 extern const AttentionKernels kAvx512AttentionBf16;  ///< needs BF16
+#elif defined(__aarch64__)
+extern const VectorKernels kNeonVector;
+extern const AttentionKernels kNeonAttentionFp32;
+extern const MatrixKernels kNeonFp32;
+extern const MatrixKernels kNeonInt8;              ///< needs dot products
+extern const MatrixKernels kNeonBf16;              ///< needs BF16
+extern const AttentionKernels kNeonAttentionBf16;  ///< needs BF16
 #endif
 
 }  // namespace mlxe::cpu

@@ -1,0 +1,78 @@
+// NEON, as every 64-bit ARM has it: four floats in a register.
+#pragma once
+
+#include <cstdint>
+
+#include <arm_neon.h>
+
+namespace mlxe::cpu::neon {
+namespace {  // each translation unit its own: two may compile this with different flags
+
+struct F32 {
+  static constexpr int kWidth = 4;
+  using Raw = float32x4_t;
+  Raw v;
+
+  static F32 zero() { return set1(0.0F); }
+  static F32 set1(float x) { return {vdupq_n_f32(x)}; }
+  static F32 load(const float* p) { return {vld1q_f32(p)}; }
+  /// The first `count` (0..4) floats, then `fill`.
+  static F32 load_partial(const float* p, int count, F32 fill) {
+    float lanes[kWidth];
+    fill.store(lanes);
+    for (int i = 0; i < count; ++i) {
+      lanes[i] = p[i];
+    }
+    return load(lanes);
+  }
+  void store(float* p) const { vst1q_f32(p, v); }
+  void store_partial(float* p, int count) const {
+    float lanes[kWidth];
+    store(lanes);
+    for (int i = 0; i < count; ++i) {
+      p[i] = lanes[i];
+    }
+  }
+
+  friend F32 operator+(F32 a, F32 b) { return {vaddq_f32(a.v, b.v)}; }
+  friend F32 operator-(F32 a, F32 b) { return {vsubq_f32(a.v, b.v)}; }
+  friend F32 operator*(F32 a, F32 b) { return {vmulq_f32(a.v, b.v)}; }
+  friend F32 operator/(F32 a, F32 b) { return {vdivq_f32(a.v, b.v)}; }
+  static F32 fma(F32 a, F32 b, F32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }  // a * b + c
+  static F32 max(F32 a, F32 b) { return {vmaxq_f32(a.v, b.v)}; }
+  static F32 min(F32 a, F32 b) { return {vminq_f32(a.v, b.v)}; }
+  static F32 round(F32 a) { return {vrndnq_f32(a.v)}; }
+  /// a * 2^n for whole n in [-126, 127].
+  static F32 scale_by_power(F32 a, F32 n) {
+    const int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127)), 23);
+    return {vmulq_f32(a.v, vreinterpretq_f32_s32(exponent))};
+  }
+  /// The first `count` lanes, then zeros.
+  F32 first(int count) const {
+    const std::int32_t places[kWidth] = {0, 1, 2, 3};
+    const uint32x4_t kept = vcltq_s32(vld1q_s32(places), vdupq_n_s32(count));
+    return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), kept))};
+  }
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  template <std::uint8_t kFlip>
+  void store_bytes(std::uint8_t* p) const {
+    const uint16x4_t halves = vqmovn_u32(vcvtnq_u32_f32(v));
+    const uint8x8_t bytes = veor_u8(vqmovn_u16(vcombine_u16(halves, halves)), vdup_n_u8(kFlip));
+    const std::uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+    __builtin_memcpy(p, &four, sizeof four);
+  }
+  /// Rows to columns of a 4 x 4 block: pairs of floats, then of pairs.
+  static inline __attribute__((always_inline)) void transpose(F32 (&m)[4]) {
+    const float32x4x2_t low = vtrnq_f32(m[0].v, m[1].v);
+    const float32x4x2_t high = vtrnq_f32(m[2].v, m[3].v);
+    m[0].v = vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0]));
+    m[1].v = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
+    m[2].v = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
+    m[3].v = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+  }
+  float sum() const { return vaddvq_f32(v); }
+  float largest() const { return vmaxvq_f32(v); }
+};
+
+}  // namespace
+}  // namespace mlxe::cpu::neon

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Cross-compiles the CPU backend and its tests for 64-bit ARM and runs them under emulation: NEON, int8 dot products
+# and BF16. Needs Debian's g++-12-aarch64-linux-gnu, qemu-user, libfmt-dev and googletest. No part of `make test`.
+# Usage: tools/test_neon.sh [arguments of the test program]; under emulation all of them take minutes.
+set -eu
+cd "$(dirname "$0")/.."
+for tool in aarch64-linux-gnu-g++-12 qemu-aarch64; do
+  command -v $tool > /dev/null || { echo "no $tool here: apt-get install g++-12-aarch64-linux-gnu qemu-user" >&2; exit 1; }
+done
+out=build/neon
+headers=$out/include
+mkdir -p $headers $out/objects
+# Only these of the host's headers: the rest are another processor's.
+ln -sfn /usr/include/fmt $headers/fmt
+google=/usr/src/googletest
+flags="-std=c++20 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-psabi -DFMT_HEADER_ONLY -Isrc -Iinclude -Itests
+  -isystem $headers -isystem $google/googletest/include -isystem $google/googlemock/include
+  -I$google/googletest -I$google/googlemock"
+kernel_flags="-O3 -ffp-contract=off -Wno-uninitialized -Wno-maybe-uninitialized"
+
+compile() {  # source [flags]
+  source=$1
+  shift
+  object=$out/objects/$(echo "$source" | tr / _).o
+  objects="$objects $object"
+  echo "${CCACHE-$(command -v ccache || true)} aarch64-linux-gnu-g++-12 $(echo $flags) $* -c $source -o $object" >> $out/commands
+}
+objects=""
+: > $out/commands
+for source in src/base/files.cpp src/tensor/*.cpp src/backend/cpu/*.cpp tests/backend_cpu/*_test.cpp; do
+  compile "$source"
+done
+for source in $google/googletest/src/gtest-all.cc $google/googlemock/src/gmock-all.cc $google/googletest/src/gtest_main.cc; do
+  compile "$source" -w
+done
+# As src/backend/cpu/CMakeLists.txt has them.
+compile src/backend/cpu/portable/kernels.cpp $kernel_flags
+compile src/backend/cpu/neon/kernels.cpp $kernel_flags
+compile src/backend/cpu/neon_dot/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod
+compile src/backend/cpu/neon_bf16/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod+bf16
+xargs -P "${JOBS:-2}" -I{} sh -c '{}' < $out/commands
+aarch64-linux-gnu-g++-12 -static $objects -o $out/test_backend_cpu
+echo "running under $(qemu-aarch64 --version | head -1)"
+exec qemu-aarch64 -cpu max $out/test_backend_cpu "$@"
