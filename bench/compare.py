@@ -11,6 +11,7 @@ import argparse
 import datetime
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -274,10 +275,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venvs", help="folder of one environment for each peer")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", help="a peer's own interpreter")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder of model folders")
-    parser.add_argument("--model", default="all-MiniLM-L6-v2", help="one of them")
+    parser.add_argument("--model", nargs="+", default=["all-MiniLM-L6-v2"], help="some of them")
     parser.add_argument("--corpus", type=Path, default=shared / "corpus", help="folder of the text files")
     parser.add_argument("--texts", nargs="+", default=["sentences", "passages"], help="text files, without .txt")
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "bf16", "int8"])
+    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"], choices=["fp32", "bf16", "int8"],
+                        help="those that the machine has no kernels for are left out")  # fmt: skip
     parser.add_argument("--only", nargs="+", default=[], metavar="PEER", help="openvino, onnxruntime, torch")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--max-length", type=int, default=512)
@@ -303,9 +305,29 @@ def first_texts(corpus: Path, limit: int, folder: Path) -> Path:
     return short
 
 
+def has_precision(model: Path, precision: str) -> bool:
+    """Whether this machine has kernels of ours at a precision."""
+    command = [harness.program(), "info", "-m", model, "--precision", precision]
+    return subprocess.run(command, capture_output=True, env=harness.clean_environment()).returncode == 0
+
+
+def chosen(given: argparse.Namespace, place: Place, precision: str) -> list:
+    """Ours first, then the peers that can take part; empty if ours cannot."""
+    if harness.program().exists() and not has_precision(place.model, precision):
+        say(f"left out: {precision}: this machine has no kernels for it")
+        return []
+    group = []
+    for contender in contenders(precision, given.threads):
+        why = place.missing(contender)
+        if why:
+            say(f"left out: {contender.label}: {why}")
+        elif not contender.peer or not given.only or contender.peer in given.only:
+            group.append(contender)
+    return [] if not group or group[0].peer else group
+
+
 def main() -> int:
     given = parse_arguments()
-    place = Place(given.peers, given.models / given.model, given.venvs, pairs(given.python))
     work = Work(given.threads, given.max_length, given.query_runs, given.warmup, given.wait)
 
     def log(record: dict) -> None:
@@ -313,40 +335,36 @@ def main() -> int:
             with open(given.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
-    sections, instruction_set, version = [], "", ""
-    for precision in given.precision:
-        group = []
-        for contender in contenders(precision, given.threads):
-            why = place.missing(contender)
-            if why:
-                say(f"left out: {contender.label}: {why}")
-            elif not contender.peer or not given.only or contender.peer in given.only:
-                group.append(contender)
-        if not group or group[0].peer:
-            return 1
-        latency_only = {contender.label for contender in group if contender.latency_only}
-        for name in given.texts:
-            with tempfile.TemporaryDirectory() as folder:
-                corpus = first_texts(given.corpus / f"{name}.txt", given.limit, Path(folder))
-                turns = compare(group, place, corpus, work, given.turns, log)
-            instruction_set = turns[0][group[0].label]["instruction_set"]
-            version = turns[0][group[0].label]["version"]
-            table = medians(turns)
-            title = f"{given.model}, {name}, {precision}"
-            print(f"\n## {title}\n\n{table_of_numbers(table, latency_only)}", flush=True)
-            ratios = table_of_ratios(table, group[0].label, latency_only)
-            print(ratios, flush=True)
-            sections.append((title, ratios))
-    start = cold_start.measure(harness.program(), place.model, given.precision[0], given.threads, 10)
+    sections, measured, facts = [], [], {}
+    for model in given.model:
+        place = Place(given.peers, given.models / model, given.venvs, pairs(given.python))
+        for precision in given.precision:
+            group = chosen(given, place, precision)
+            latency_only = {contender.label for contender in group if contender.latency_only}
+            for name in given.texts if group else []:
+                with tempfile.TemporaryDirectory() as folder:
+                    corpus = first_texts(given.corpus / f"{name}.txt", given.limit, Path(folder))
+                    turns = compare(group, place, corpus, work, given.turns, log)
+                table = medians(turns)
+                title = f"{model}, {name}, {precision}"
+                print(f"\n## {title}\n\n{table_of_numbers(table, latency_only)}", flush=True)
+                ratios = table_of_ratios(table, group[0].label, latency_only)
+                print(ratios, flush=True)
+                sections.append((title, ratios))
+                measured.append((place.model, precision))
+                ours = turns[0][group[0].label]
+                facts = {
+                    "date": datetime.date.today().isoformat(),
+                    "version": ours["version"],
+                    "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {ours['instruction_set']}",
+                    "threads": given.threads,
+                    "turns": f"{given.turns}, medians",
+                }
+    if not sections:
+        return 1
+    start = cold_start.measure(harness.program(), *measured[0], given.threads, 10)
     print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
     if given.write:
-        facts = {
-            "date": datetime.date.today().isoformat(),
-            "version": version,
-            "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {instruction_set}",
-            "threads": given.threads,
-            "turns": f"{given.turns}, medians",
-        }
         given.write.write_text(page(sections, facts), encoding="utf-8")
         say(f"wrote {given.write.name}")
     return 0

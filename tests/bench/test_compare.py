@@ -1,5 +1,6 @@
 """bench/compare.py: what it runs, how it counts, what it writes. The peers here are scripts of a few lines."""
 
+import argparse
 import json
 import re
 import subprocess
@@ -144,7 +145,7 @@ def whole_run(tmp_path_factory, model, programs):
     page = folder / "performance.md"
     command = [
         sys.executable, compare.__file__, "--peers", folder, "--python", f"torch={sys.executable}", "--models", folder,
-        "--corpus", folder, "--texts", "few", "--limit", 20, "--turns", 1, "--query-runs", 5, "--wait", 0,
+        "--corpus", folder, "--precision", "fp32", "--texts", "few", "--limit", 20, "--turns", 1, "--query-runs", 5, "--wait", 0,
         "--write", page, "--log", folder / "log.jsonl",
     ]  # fmt: skip
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
@@ -160,6 +161,16 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
         assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){5}\| 0.999000 \|", text)
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
+
+
+def test_precisions_without_kernels_are_left_out(place, monkeypatch, capsys):
+    given = argparse.Namespace(threads=2, only=[])
+    monkeypatch.setattr(compare.harness, "program", lambda: Path(sys.executable))
+    monkeypatch.setattr(compare, "has_precision", lambda _, precision: precision == "int8")
+    assert compare.chosen(given, place, "bf16") == []
+    assert "left out: bf16: this machine has no kernels for it" in capsys.readouterr().err
+    assert [peer.label for peer in compare.chosen(given, place, "int8")] == [
+        "mlx_embeddings int8", "sentence-transformers int8"]  # fmt: skip
 
 
 def test_whole_run_compares_our_vectors_with_the_reference(whole_run):
