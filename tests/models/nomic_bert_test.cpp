@@ -1,0 +1,52 @@
+// Nomic's BERT: traits in both dialects, names of checkpoints, and what is refused; the conformance test has its
+// numbers.
+#include "models/architecture.h"
+#include "support/expect_error.h"
+#include "support/model_folder.h"
+#include "support/scalar_backend.h"
+
+namespace mlxe {
+namespace {
+
+std::unique_ptr<Model> load_with(const std::string& name, const Json& changes, const HeadSpec& head = {}) {
+  testing::ScalarBackend backend;
+  return testing::load_changed("tests/fixtures/" + name, changes, backend, head);
+}
+
+TEST(NomicBert, TellsItsTraits) {
+  EXPECT_EQ(load_with("nomic-native", Json::object())->traits().max_positions, 128);
+  EXPECT_EQ(load_with("nomic-hub", Json::object())->traits().max_positions, 256);
+  EXPECT_EQ(load_with("nomic-moe", Json::object())->traits().num_token_types, 1);
+  // From there on the frequencies would depend on the text's length.
+  EXPECT_EQ(load_with("nomic-hub", {{"rotary_scaling_factor", 2.0}})->traits().max_positions, 128);
+}
+
+TEST(NomicBert, RefusesWhatItCannotCompute) {
+  for (const char* key : {"causal", "prenorm", "parallel_block", "use_rms_norm", "rotary_emb_interleaved"}) {
+    EXPECT_ERROR(kUnsupported, key, load_with("nomic-hub", {{key, true}}));
+  }
+  EXPECT_ERROR(kUnsupported, "'rotary_emb_scale_base' is 512",
+               load_with("nomic-hub", {{"rotary_emb_scale_base", 512}}));
+  EXPECT_ERROR(kUnsupported, "'rotary_emb_fraction' is 0", load_with("nomic-hub", {{"rotary_emb_fraction", 0.0}}));
+  EXPECT_ERROR(kCorruptModel, "'rotary_emb_base' is missing", load_with("nomic-hub", {{"rotary_emb_base", nullptr}}));
+  EXPECT_ERROR(kCorruptModel, "'n_embd' is 32, wanted a multiple of 'n_head', which is 3",
+               load_with("nomic-hub", {{"n_head", 3}}));
+  EXPECT_ERROR(kCorruptModel, "'rope_theta' is missing", load_with("nomic-native", {{"rope_parameters", nullptr}}));
+  EXPECT_ERROR(kUnsupported, "'head_dim' is 16, only 8", load_with("nomic-native", {{"head_dim", 16}}));
+  EXPECT_ERROR(kUnsupported, "with experts only plain ones",
+               load_with("nomic-moe", {{"activation_function", "swiglu"}}));
+  EXPECT_ERROR(kUnsupported, "'num_shared_experts' is 1", load_with("nomic-moe", {{"num_shared_experts", 1}}));
+  EXPECT_ERROR(kCorruptModel, "encoder.layers.1.mlp.experts.mlp.w2: has shape [120, 32], wanted [144, 32]",
+               load_with("nomic-moe", {{"num_experts", 6}}));
+  EXPECT_ERROR(kUnsupported, "no head for labels of texts",
+               load_with("nomic-hub", Json::object(), {.kind = HeadKind::kSequence, .num_labels = 2}));
+}
+
+TEST(NomicBert, WeightNamesLoseEitherPrefix) {
+  const auto& rule = find_architecture("nomic_bert").weight_name;
+  EXPECT_EQ(rule("bert.emb_ln.weight"), "emb_ln.weight");
+  EXPECT_EQ(rule("nomic_bert.emb_ln.weight"), "emb_ln.weight");
+}
+
+}  // namespace
+}  // namespace mlxe
