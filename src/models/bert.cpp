@@ -7,6 +7,7 @@
 
 #include "models/architecture.h"
 #include "models/shared/encoder.h"
+#include "models/shared/jina_bert.h"
 #include "models/shared/take_weights.h"
 #include "nn/activation.h"
 #include "nn/positions.h"
@@ -129,6 +130,10 @@ class Bert final : public Model {
 }  // namespace
 
 std::unique_ptr<Model> make_bert(const JsonFields& config, WeightMap& weights, Backend& backend, const HeadSpec& head) {
+  // Jina's models call themselves bert, too.
+  if (config.text("position_embedding_type", "absolute") == "alibi") {
+    return make_jina_bert(config, weights, backend, head);
+  }
   return std::make_unique<Bert>(BertConfig::parse(config), weights, backend, head);
 }
 

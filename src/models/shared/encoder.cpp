@@ -1,12 +1,12 @@
 // Checks, names, layers and heads that encoders share.
 #include "models/shared/encoder.h"
 
-#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "mlxe/error.h"
+#include "models/shared/host_tensor.h"
 #include "models/shared/take_weights.h"
 
 namespace mlxe {
@@ -75,6 +75,12 @@ PostNormLayer take_post_norm_layer(WeightMap& weights, Backend& backend, const s
       .output = take_linear(weights, backend, prefix + names.output, hidden, intermediate_size),
       .output_norm = take_layer_norm(weights, backend, prefix + names.output_norm, hidden),
   };
+}
+
+std::array<LinearPart, 2> take_swapped_halves(WeightMap& weights, const std::string& name, int size, int in_features) {
+  const HostTensor both = weights.take(name + ".weight", {2 * size, in_features});
+  return {LinearPart{.weight = row_slice(both, size, size), .bias = std::nullopt},
+          LinearPart{.weight = row_slice(both, 0, size), .bias = std::nullopt}};
 }
 
 PredictionHead take_token_head(WeightMap& weights, Backend& backend, const std::string& name, int hidden_size,

@@ -1,6 +1,7 @@
 // What the files of several encoders would write again: checks of config.json, names of weights, layers and heads.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -47,6 +48,11 @@ struct PostNormNames {
 [[nodiscard]] PostNormLayer take_post_norm_layer(WeightMap& weights, Backend& backend, const std::string& prefix,
                                                  int hidden_size, int intermediate_size,
                                                  const PostNormNames& names = {});
+
+/// NAME.weight [2 size, in_features], a gated layer whose second half is the one that is activated: the halves in the
+/// order that Ops::gated_linear wants.
+[[nodiscard]] std::array<LinearPart, 2> take_swapped_halves(WeightMap& weights, const std::string& name, int size,
+                                                            int in_features);
 
 /// One row per label: NAME.weight and NAME.bias.
 [[nodiscard]] PredictionHead take_token_head(WeightMap& weights, Backend& backend, const std::string& name,

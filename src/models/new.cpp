@@ -1,0 +1,185 @@
+// GTE, whose model_type on the Hub is "new": rotary positions and gated layers in BERT's arrangement.
+// Source: modeling.py of huggingface.co/Alibaba-NLP/new-impl
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mlxe/error.h"
+#include "models/architecture.h"
+#include "models/shared/encoder.h"
+#include "models/shared/rope_config.h"
+#include "models/shared/take_weights.h"
+#include "nn/activation.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+struct NewConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int type_vocab_size = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+  std::vector<float> inverse_frequencies;
+
+  static NewConfig parse(const JsonFields& fields) {
+    NewConfig config = {
+        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30528),
+        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
+        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
+        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
+        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
+        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 2048),
+        .type_vocab_size = fields.integer("type_vocab_size", 0, 1 << 10, 1),
+        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
+        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
+        .inverse_frequencies = {},
+    };
+    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+    require_text(fields, "position_embedding_type", "rope");
+    require_text(fields, "layer_norm_type", "layer_norm");
+    refuse_switches(fields, {"logn_attention_scale", "logn_attention_clip1"});
+    if (!fields.boolean("pack_qkv", true)) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: 'pack_qkv' is false, only true is supported", fields.what()));
+    }
+    config.inverse_frequencies = read_frequencies(fields, config.hidden_size / config.num_attention_heads);
+    return config;
+  }
+
+ private:
+  // Its NTK scaling does not wait for long texts: the frequencies are made for the stretched length.
+  static std::vector<float> read_frequencies(const JsonFields& fields, int head_dim) {
+    if (head_dim % 2 != 0) {
+      throw Error(ErrorCode::kCorruptModel, fmt::format("{}: a head has {} values, wanted an even number for rotary "
+                                                        "positions",
+                                                        fields.what(), head_dim));
+    }
+    double theta = fields.number("rope_theta", 1.001, 1e12);
+    double factor = 1.0;
+    if (fields.has("rope_scaling")) {
+      const JsonFields scaling(fields.at("rope_scaling"), fields.what() + ": rope_scaling");
+      if (const std::string type = scaling.text("type"); type != "ntk" || scaling.has("mixed_b")) {
+        throw Error(ErrorCode::kUnsupported,
+                    fmt::format("{}: 'type' is '{}'{}, only 'ntk' without 'mixed_b' is supported", scaling.what(), type,
+                                scaling.has("mixed_b") ? " with 'mixed_b'" : ""));
+      }
+      factor = scaling.number("factor", 1.0, 1e6);
+    }
+    theta *= factor;
+    std::vector<float> frequencies = mlxe::inverse_frequencies(theta, head_dim);
+    const auto slower = static_cast<float>(std::pow(factor, 2.0 / head_dim));
+    for (float& frequency : frequencies) {
+      frequency /= slower;
+    }
+    return frequencies;
+  }
+};
+
+PostNormLayer take_layer(WeightMap& weights, Backend& backend, const NewConfig& config, int index) {
+  const std::string name = fmt::format("encoder.layer.{}.", index);
+  const int hidden = config.hidden_size;
+  return {
+      .qkv = take_linear(weights, backend, name + "attention.qkv_proj", 3 * hidden, hidden),
+      .attention_output = take_linear(weights, backend, name + "attention.o_proj", hidden, hidden),
+      .attention_norm = take_layer_norm(weights, backend, name + "attn_ln", hidden),
+      // The half that is activated comes second.
+      .intermediate = backend.linear_weight(
+          take_swapped_halves(weights, name + "mlp.up_gate_proj", config.intermediate_size, hidden)),
+      .output = take_linear(weights, backend, name + "mlp.down_proj", hidden, config.intermediate_size),
+      .output_norm = take_layer_norm(weights, backend, name + "mlp_ln", hidden),
+  };
+}
+
+PredictionHead take_head(WeightMap& weights, Backend& backend, const NewConfig& config, const HeadSpec& spec) {
+  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  switch (spec.kind) {
+    case HeadKind::kNone: return {};
+    case HeadKind::kSequence:
+      return take_first_token_head(weights, backend, "pooler.dense", Activation::kTanh, "classifier",
+                                   config.hidden_size, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
+    default: refuse_head("new", spec.kind);
+  }
+}
+
+class New final : public Model {
+ public:
+  New(const NewConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+      : traits_{.hidden_size = config.hidden_size,
+                .num_layers = config.num_hidden_layers,
+                .max_positions = config.max_position_embeddings,
+                .vocab_size = config.vocab_size,
+                .num_token_types = config.type_vocab_size},
+        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
+              .activation = config.hidden_act,
+              .is_gated = true,
+              .eps = config.layer_norm_eps},
+        inverse_frequencies_(config.inverse_frequencies),
+        head_kind_(head.kind),
+        head_(take_head(weights, backend, config, head)) {
+    const int hidden = config.hidden_size;
+    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
+    if (config.type_vocab_size > 0) {
+      token_type_embeddings_ =
+          take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
+    }
+    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_layer(weights, backend, config, index));
+    }
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const Tensor rotary_table = ops.rotary_table(positions_in_rows(batch), inverse_frequencies_, 1.0F);
+    std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
+    if (traits_.num_token_types > 0) {
+      lookups.push_back({&token_type_embeddings_, batch.type_ids});
+    }
+    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    for (const PostNormLayer& layer : layers_) {
+      x = post_norm_layer(ops, layer, spec_, x, batch, rotary_table);
+    }
+    return x;  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
+  }
+
+ private:
+  ModelTraits traits_;
+  PostNormSpec spec_;
+  std::vector<float> inverse_frequencies_;
+  HeadKind head_kind_;
+  PredictionHead head_;
+  EmbeddingTable word_embeddings_;
+  EmbeddingTable token_type_embeddings_;  // empty without token types
+  NormWeight embeddings_norm_;
+  std::vector<PostNormLayer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_new(const JsonFields& config, WeightMap& weights, Backend& backend, const HeadSpec& head) {
+  return std::make_unique<New>(NewConfig::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> new_weight_name(std::string_view checkpoint_name) {
+  return encoder_weight_name(checkpoint_name, "new.");
+}
+
+}  // namespace mlxe

@@ -1,0 +1,51 @@
+// GTE ("new"): traits, names of checkpoints, and what is refused; the conformance test holds its numbers.
+#include "models/architecture.h"
+#include "support/expect_error.h"
+#include "support/model_folder.h"
+#include "support/scalar_backend.h"
+
+namespace mlxe {
+namespace {
+
+std::unique_ptr<Model> load_with(const Json& changes, const HeadSpec& head = {}) {
+  testing::ScalarBackend backend;
+  return testing::load_changed("tests/fixtures/gte-multilingual", changes, backend, head);
+}
+
+TEST(New, TellsItsTraits) {
+  const ModelTraits traits = load_with(Json::object())->traits();
+  EXPECT_EQ(traits.hidden_size, 32);
+  EXPECT_EQ(traits.max_positions, 128);
+  EXPECT_EQ(traits.num_token_types, 1);
+}
+
+TEST(New, RefusesWhatItCannotCompute) {
+  EXPECT_ERROR(kUnsupported, "'position_embedding_type' is 'absolute', only 'rope'",
+               load_with({{"position_embedding_type", "absolute"}}));
+  EXPECT_ERROR(kUnsupported, "'layer_norm_type' is 'rms_norm'", load_with({{"layer_norm_type", "rms_norm"}}));
+  EXPECT_ERROR(kUnsupported, "'logn_attention_scale' is true", load_with({{"logn_attention_scale", true}}));
+  EXPECT_ERROR(kUnsupported, "'pack_qkv' is false", load_with({{"pack_qkv", false}}));
+  EXPECT_ERROR(kUnsupported, "'type' is 'yarn', only 'ntk'",
+               load_with({{"rope_scaling", {{"type", "yarn"}, {"factor", 2.0}}}}));
+  EXPECT_ERROR(kUnsupported, "'ntk' with 'mixed_b'",
+               load_with({{"rope_scaling", {{"type", "ntk"}, {"factor", 2.0}, {"mixed_b", 0.6}}}}));
+  EXPECT_ERROR(kCorruptModel, "'rope_theta' is missing", load_with({{"rope_theta", nullptr}}));
+  EXPECT_ERROR(kCorruptModel, "a head has 1 values, wanted an even number", load_with({{"num_attention_heads", 32}}));
+  EXPECT_ERROR(kCorruptModel, "wanted a multiple of 'num_attention_heads', which is 3",
+               load_with({{"num_attention_heads", 3}}));
+  EXPECT_ERROR(kCorruptModel,
+               "encoder.layer.0.mlp.up_gate_proj.weight (in the file: "
+               "new.encoder.layer.0.mlp.up_gate_proj.weight): has shape [96, 32], wanted [100, 32]",
+               load_with({{"intermediate_size", 50}}));
+  EXPECT_ERROR(kUnsupported, "no head for logits of masked words",
+               load_with(Json::object(), {.kind = HeadKind::kMaskedLm}));
+}
+
+TEST(New, WeightNamesLoseThePrefix) {
+  const auto& rule = find_architecture("new").weight_name;
+  EXPECT_EQ(rule("new.encoder.layer.0.attn_ln.weight"), "encoder.layer.0.attn_ln.weight");
+  EXPECT_EQ(rule("classifier.weight"), "classifier.weight");
+}
+
+}  // namespace
+}  // namespace mlxe
