@@ -2,6 +2,7 @@
 set(MLXE_TEST_SHARDS_models 16)
 mlxe_test(models/bert_test.cpp)
 mlxe_test(models/conformance_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
+mlxe_test(models/deberta_v2_test.cpp)
 mlxe_test(models/distilbert_test.cpp)
 mlxe_test(models/gemma3_text_test.cpp)
 mlxe_test(models/heads_test.cpp DEPENDS engine weights)

@@ -1,0 +1,329 @@
+// DeBERTa v2 and v3: post-norm layers whose scores also compare contents with relative positions.
+// Source: transformers/models/deberta_v2/modeling_deberta_v2.py
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "models/architecture.h"
+#include "models/shared/deberta_config.h"
+#include "models/shared/decoder_weights.h"
+#include "models/shared/encoder.h"
+#include "models/shared/take_weights.h"
+#include "nn/positions.h"
+
+namespace mlxe {
+namespace {
+
+/// One [buckets, head_dim] matrix for each head, ready scaled: head h of a query (or key) times it gives the scores.
+using PositionWeights = std::vector<LinearWeight>;
+
+struct Layer {
+  PostNormLayer parts;
+  PositionWeights position_keys;     // compared with queries
+  PositionWeights position_queries;  // compared with keys
+};
+
+constexpr PostNormNames kLayerNames = {
+    .query = "attention.self.query_proj", .key = "attention.self.key_proj", .value = "attention.self.value_proj"};
+
+/// Positions are the same for every text, so what a layer makes of them is computed once.
+class PositionProjector {
+ public:
+  PositionProjector(const DebertaConfig& config, WeightMap& weights, Backend& backend)
+      : config_(config), backend_(backend) {
+    if (!config.relative_attention) {
+      return;
+    }
+    const HostTensor table = weights.take("encoder.rel_embeddings.weight", {config.num_buckets(), config.hidden_size});
+    std::optional<NormWeight> norm;
+    bool is_whole = table.has_data();
+    if (config.norm_rel_ebd) {
+      const HostTensor weight = weights.take("encoder.LayerNorm.weight", {config.hidden_size});
+      const HostTensor bias = weights.take("encoder.LayerNorm.bias", {config.hidden_size});
+      norm = backend.norm_weight(weight, bias);
+      is_whole = is_whole && weight.has_data() && bias.has_data();
+    }
+    if (!is_whole) {
+      return;  // the loader will say what is wrong
+    }
+    embeddings_.resize(static_cast<std::size_t>(config.num_buckets()) * static_cast<std::size_t>(config.hidden_size));
+    const EmbeddingTable rows = backend.embedding_table(table);
+    backend.run(1, [&](Ops& ops, std::size_t) {
+      const Tensor all = every_row(ops, rows);
+      ops.read(norm ? ops.layer_norm(all, *norm, config.layer_norm_eps) : all, embeddings_);
+    });
+  }
+
+  /// Empty if a weight is missing.
+  [[nodiscard]] PositionWeights project(const LinearPart& projection) const {
+    PositionWeights result;
+    if (embeddings_.empty() || !projection.weight.has_data() || !projection.bias->has_data()) {
+      return result;
+    }
+    const int buckets = config_.num_buckets();
+    const int hidden = config_.hidden_size;
+    const EmbeddingTable rows = backend_.embedding_table(host_matrix(embeddings_, buckets, hidden));
+    const LinearWeight weight = backend_.linear_weight({&projection, 1});
+    std::vector<float> projected(embeddings_.size());
+    backend_.run(1, [&](Ops& ops, std::size_t) {
+      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), projected);
+    });
+    const int head_dim = hidden / config_.num_attention_heads;
+    std::vector<float> head(static_cast<std::size_t>(buckets) * static_cast<std::size_t>(head_dim));
+    for (int index = 0; index < config_.num_attention_heads; ++index) {
+      for (int bucket = 0; bucket < buckets; ++bucket) {
+        std::copy_n(projected.begin() + static_cast<std::ptrdiff_t>(bucket) * hidden + index * head_dim, head_dim,
+                    head.begin() + static_cast<std::ptrdiff_t>(bucket) * head_dim);
+      }
+      const LinearPart part{.weight = host_matrix(head, buckets, head_dim), .bias = std::nullopt};
+      result.push_back(backend_.linear_weight({&part, 1}));
+    }
+    return result;
+  }
+
+ private:
+  [[nodiscard]] static Tensor every_row(Ops& ops, const EmbeddingTable& table) {
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(table.rows));
+    std::iota(ids.begin(), ids.end(), 0);
+    const Lookup lookup{&table, ids};
+    return ops.gather_sum({&lookup, 1});
+  }
+
+  /// A view of `values` for packing, which copies.
+  [[nodiscard]] static HostTensor host_matrix(const std::vector<float>& values, int rows, int columns) {
+    HostTensor tensor;
+    tensor.shape = {rows, columns};
+    tensor.data = reinterpret_cast<const std::byte*>(values.data());
+    return tensor;
+  }
+
+  const DebertaConfig& config_;
+  Backend& backend_;
+  std::vector<float> embeddings_;  // [buckets, hidden], normalised where the model does
+};
+
+Layer take_layer(WeightMap& weights, Backend& backend, const DebertaConfig& config, int index,
+                 const PositionProjector& projector) {
+  const std::string name = fmt::format("encoder.layer.{}.", index);
+  const int hidden = config.hidden_size;
+  Layer layer;
+  if (config.relative_attention) {
+    // Projections of their own, or those of queries and keys, whose weights are taken with the layer.
+    const auto project = [&](const char* own, const char* shared) {
+      const auto tensor = [&](const char* kind, const Shape& shape) {
+        return config.share_att_key ? weights.borrow(name + shared + kind, shape)
+                                    : weights.take(name + own + kind, shape);
+      };
+      return projector.project({.weight = tensor(".weight", {hidden, hidden}), .bias = tensor(".bias", {hidden})});
+    };
+    if (config.content_to_position) {
+      layer.position_keys = project("attention.self.pos_key_proj", kLayerNames.key);
+    }
+    if (config.position_to_content) {
+      layer.position_queries = project("attention.self.pos_query_proj", kLayerNames.query);
+    }
+  }
+  layer.parts = take_post_norm_layer(weights, backend, name, hidden, config.intermediate_size, kLayerNames);
+  return layer;
+}
+
+/// A convolution along the tokens, over all channels: a linear layer on each token beside its neighbours.
+struct Convolution {
+  LinearWeight weight;  // of [taps * hidden] values: the tokens before, the token, the tokens after
+  NormWeight norm;
+};
+
+std::optional<Convolution> take_convolution(WeightMap& weights, Backend& backend, const DebertaConfig& config) {
+  if (config.conv_taps == 0) {
+    return std::nullopt;
+  }
+  const auto hidden = static_cast<std::size_t>(config.hidden_size);
+  const auto taps = static_cast<std::size_t>(config.conv_taps);
+  const HostTensor stored =
+      weights.take("encoder.conv.conv.weight", {config.hidden_size, config.hidden_size, config.conv_taps});
+  const std::vector<float> values = to_floats(stored);  // [out, in, tap]
+  std::vector<float> turned(values.size());             // [out, tap, in]
+  for (std::size_t out = 0; out < hidden; ++out) {
+    for (std::size_t in = 0; in < hidden; ++in) {
+      for (std::size_t tap = 0; tap < taps; ++tap) {
+        turned[(out * taps + tap) * hidden + in] = values[(out * hidden + in) * taps + tap];
+      }
+    }
+  }
+  HostTensor matrix;
+  matrix.shape = {config.hidden_size, config.conv_taps * config.hidden_size};
+  matrix.data = stored.has_data() ? reinterpret_cast<const std::byte*>(turned.data()) : nullptr;
+  const LinearPart part{.weight = matrix, .bias = weights.take("encoder.conv.conv.bias", {config.hidden_size})};
+  return Convolution{.weight = backend.linear_weight({&part, 1}),
+                     .norm = take_layer_norm(weights, backend, "encoder.conv.LayerNorm", config.hidden_size)};
+}
+
+/// Row t is that of token t + offset of the same text; zeros beyond its ends.
+Tensor neighbours(Ops& ops, const Tensor& x, const PackedBatch& batch, int offset) {
+  std::vector<std::int32_t> from;
+  std::vector<std::int32_t> to;
+  for (int row = 0; row < batch.num_rows(); ++row) {
+    const std::int32_t begin = batch.offsets[static_cast<std::size_t>(row)];
+    const std::int32_t end = batch.offsets[static_cast<std::size_t>(row) + 1];
+    for (std::int32_t token = std::max(begin, begin - offset); token < std::min(end, end - offset); ++token) {
+      to.push_back(token);
+      from.push_back(token + offset);
+    }
+  }
+  return ops.add_rows(ops.scale(x, 0.0F), ops.take_rows(x, from), to, std::vector<float>(to.size(), 1.0F));
+}
+
+PredictionHead take_head(WeightMap& weights, Backend& backend, const DebertaConfig& config, const HeadSpec& spec) {
+  for (const char* prefix : {"pooler.", "classifier.", "cls.", "lm_predictions.", "mask_predictions.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  switch (spec.kind) {
+    case HeadKind::kNone: return {};
+    case HeadKind::kSequence:
+      return take_first_token_head(weights, backend, "pooler.dense", config.pooler_hidden_act, "classifier",
+                                   config.hidden_size, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
+    default: refuse_head("deberta-v2", spec.kind);
+  }
+}
+
+class DebertaV2 final : public Model {
+ public:
+  DebertaV2(const DebertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+      : config_(config),
+        traits_{.hidden_size = config.hidden_size,
+                .num_layers = config.num_hidden_layers,
+                .max_positions = config.max_position_embeddings,
+                .vocab_size = config.vocab_size,
+                .num_token_types = config.type_vocab_size},
+        attention_(encoder_attention(config.hidden_size, config.num_attention_heads)),
+        head_kind_(head.kind),
+        head_(take_head(weights, backend, config, head)) {
+    attention_.scale = config.score_scale();
+    const int hidden = config.hidden_size;
+    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
+    if (config.position_biased_input) {
+      position_embeddings_ =
+          take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
+    } else {
+      weights.allow_unused("embeddings.position_embeddings.");
+    }
+    if (config.type_vocab_size > 0) {
+      token_type_embeddings_ =
+          take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
+    }
+    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+    const PositionProjector projector(config, weights, backend);
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_layer(weights, backend, config, index, projector));
+    }
+    convolution_ = take_convolution(weights, backend, config);
+    if (config.relative_attention) {
+      relative_.num_buckets = config.num_buckets();
+      relative_.max_distance = config.max_position_embeddings - 1;
+      for (int distance = -relative_.max_distance; distance <= relative_.max_distance; ++distance) {
+        relative_.bucket_of_distance.push_back(config.bucket_of(distance));
+      }
+    }
+  }
+
+  const ModelTraits& traits() const override { return traits_; }
+
+  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+    const std::vector<std::int32_t> positions = positions_in_rows(batch);
+    std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
+    if (config_.position_biased_input) {
+      lookups.push_back({&position_embeddings_, positions});
+    }
+    if (config_.type_vocab_size > 0) {
+      lookups.push_back({&token_type_embeddings_, batch.type_ids});
+    }
+    const Tensor embedded = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, config_.layer_norm_eps);
+    Tensor x = embedded;
+    for (std::size_t index = 0; index < layers_.size(); ++index) {
+      x = forward_layer(ops, layers_[index], x, batch);
+      if (index == 0 && convolution_) {
+        x = add_convolution(ops, x, embedded, batch);
+      }
+    }
+    return x;  // [tokens, hidden]
+  }
+
+  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
+  }
+
+ private:
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
+    const int hidden = config_.hidden_size;
+    const float eps = config_.layer_norm_eps;
+    const Tensor qkv = ops.linear(x, layer.parts.qkv);
+    const Tensor q = ops.columns(qkv, 0, hidden);
+    const Tensor k = ops.columns(qkv, hidden, hidden);
+    RelativeScores relative = relative_;
+    relative.by_query = compare(ops, q, layer.position_keys);
+    relative.by_key = compare(ops, k, layer.position_queries);
+    AttentionSpec attention = attention_;
+    attention.relative = relative.by_query.empty() && relative.by_key.empty() ? nullptr : &relative;
+    const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
+    const Tensor attended = ops.layer_norm(ops.linear(context, layer.parts.attention_output, Activation::kNone, x),
+                                           layer.parts.attention_norm, eps);
+    const Tensor inner = ops.linear(attended, layer.parts.intermediate, config_.hidden_act);
+    return ops.layer_norm(ops.linear(inner, layer.parts.output, Activation::kNone, attended), layer.parts.output_norm,
+                          eps);
+  }
+
+  /// Scores of each head against each bucket's position: [tokens, heads * buckets]; empty without positions.
+  Tensor compare(Ops& ops, const Tensor& content, const PositionWeights& positions) const {
+    if (positions.empty()) {
+      return {};
+    }
+    std::vector<Tensor> heads;
+    for (std::size_t head = 0; head < positions.size(); ++head) {
+      heads.push_back(ops.linear(
+          ops.columns(content, static_cast<int>(head) * attention_.head_dim, attention_.head_dim), positions[head]));
+    }
+    return ops.concat_columns(heads);
+  }
+
+  Tensor add_convolution(Ops& ops, const Tensor& x, const Tensor& embedded, const PackedBatch& batch) const {
+    std::vector<Tensor> taps;
+    for (int offset = -(config_.conv_taps / 2); offset <= config_.conv_taps / 2; ++offset) {
+      taps.push_back(offset == 0 ? embedded : neighbours(ops, embedded, batch, offset));
+    }
+    return ops.layer_norm(ops.linear(ops.concat_columns(taps), convolution_->weight, config_.conv_act, x),
+                          convolution_->norm, config_.layer_norm_eps);
+  }
+
+  DebertaConfig config_;
+  ModelTraits traits_;
+  AttentionSpec attention_;
+  RelativeScores relative_;  // without the scores of a batch
+  HeadKind head_kind_;
+  PredictionHead head_;
+  EmbeddingTable word_embeddings_;
+  EmbeddingTable position_embeddings_;    // empty without position_biased_input
+  EmbeddingTable token_type_embeddings_;  // empty without token types
+  NormWeight embeddings_norm_;
+  std::vector<Layer> layers_;
+  std::optional<Convolution> convolution_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_deberta_v2(const JsonFields& config, WeightMap& weights, Backend& backend,
+                                       const HeadSpec& head) {
+  return std::make_unique<DebertaV2>(DebertaConfig::parse(config), weights, backend, head);
+}
+
+std::optional<std::string> deberta_v2_weight_name(std::string_view checkpoint_name) {
+  return encoder_weight_name(checkpoint_name, "deberta.");
+}
+
+}  // namespace mlxe

@@ -1,0 +1,46 @@
+// What config.json of a DeBERTa v2 or v3 says, checked.
+#pragma once
+
+#include "base/json.h"
+#include "tensor/ops.h"
+
+namespace mlxe {
+
+struct DebertaConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int type_vocab_size = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+  Activation pooler_hidden_act = Activation::kGeluErf;
+  bool position_biased_input = true;
+  // Relative positions.
+  bool relative_attention = false;
+  bool content_to_position = false;
+  bool position_to_content = false;
+  bool share_att_key = false;
+  bool norm_rel_ebd = false;
+  int position_buckets = 0;  // 0: one for each distance
+  int max_relative_positions = 0;
+  // The convolution beside the first layer; no taps: none.
+  int conv_taps = 0;
+  Activation conv_act = Activation::kTanh;
+
+  /// \throws Error{kCorruptModel, kUnsupported}
+  [[nodiscard]] static DebertaConfig parse(const JsonFields& fields);
+
+  /// Rows of rel_embeddings: one for each bucket of distances on either side.
+  [[nodiscard]] int num_buckets() const { return 2 * span(); }
+  [[nodiscard]] int span() const { return position_buckets > 0 ? position_buckets : max_relative_positions; }
+  /// Of each of the kinds of scores that are added, so that the sum keeps its size.
+  [[nodiscard]] float score_scale() const;
+  /// Bucket of the distance from key to query, in [0, num_buckets()). Near ones have one each, far ones share them by
+  /// their logarithm; float32, as torch computes it.
+  [[nodiscard]] int bucket_of(int distance) const;
+};
+
+}  // namespace mlxe
