@@ -30,6 +30,10 @@ Loop loop_of(const cpu::MatrixKernels& kernels) {
       {&cpu::kAvx512Bf16, multiply_add_avx512_bf16}, {&cpu::kAvx512Int8, multiply_add_avx512_vnni},
       {&cpu::kAvx512Fp32, multiply_add_avx512},      {&cpu::kAvxVnniInt8, multiply_add_avx_vnni},
       {&cpu::kAvx2Int8, multiply_add_avx2_int8},     {&cpu::kAvx2Fp32, multiply_add_avx2},
+#elif defined(__aarch64__)
+      {&cpu::kNeonBf16, multiply_add_neon_bf16},
+      {&cpu::kNeonInt8, multiply_add_neon_dot},
+      {&cpu::kNeonFp32, multiply_add_neon},
 #endif
       {&cpu::kPortableFp32, multiply_add_portable},
   };

@@ -21,6 +21,10 @@ double multiply_add_avx_vnni(long iterations, float* sink);
 double multiply_add_avx512(long iterations, float* sink);
 double multiply_add_avx512_bf16(long iterations, float* sink);
 double multiply_add_avx512_vnni(long iterations, float* sink);
+#elif defined(__aarch64__)
+double multiply_add_neon(long iterations, float* sink);
+double multiply_add_neon_dot(long iterations, float* sink);
+double multiply_add_neon_bf16(long iterations, float* sink);
 #endif
 
 }  // namespace mlxe::bench
