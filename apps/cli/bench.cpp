@@ -23,6 +23,7 @@
 #include "json_text.h"
 #include "machine.h"
 #include "mlxe/version.h"
+#include "profile.h"
 #include "progress_bar.h"
 #include "standard_output.h"
 #include "text_source.h"
@@ -39,6 +40,7 @@ struct EncodeFlags {
   std::size_t warmup_texts = 1000;
   std::optional<std::string> save;
   bool json = false;
+  bool profile = false;
 };
 
 struct Measurement {
@@ -92,9 +94,10 @@ Embeddings embed(const Engine& engine, const Session& session, std::span<const s
 
 /// The warm-up and all rounds; \returns the vectors of the last one.
 Embeddings measure_rounds(const Engine& engine, const Session& session, const EncodeFlags& flags,
-                          std::span<const std::string_view> texts, Measurement& result) {
+                          std::span<const std::string_view> texts, Profile& profile, Measurement& result) {
   ProgressBar bar(!session.quiet);
   embed(engine, session, texts.first(std::min(flags.warmup_texts, texts.size())), bar);
+  profile.clear();
   Embeddings embeddings;
   for (int run = 0; run < flags.runs; ++run) {
     embeddings = Embeddings();  // freed before the clock starts: two rounds' vectors would count as our memory
@@ -190,7 +193,12 @@ int run_encode(const Session& session, const EncodeFlags& flags) {
   }
   Measurement result;
   const auto start = std::chrono::steady_clock::now();
-  const Engine engine = load_engine(session);
+  Profile profile;
+  Session measured = session;
+  if (flags.profile) {
+    measured.load.on_operation = [&profile](const OperationTime& one) { profile.add(one); };
+  }
+  const Engine engine = load_engine(measured);
   result.load_s = seconds_since(start);
   embed_query(engine, session, flags);
   result.cold_s = seconds_since_process_start();
@@ -198,13 +206,15 @@ int run_encode(const Session& session, const EncodeFlags& flags) {
   // a long file does not count as a slow start.
   const std::vector<std::string> texts = read_all(source);
   const std::vector<std::string_view> views(texts.begin(), texts.end());
-  const Embeddings embeddings = measure_rounds(engine, session, flags, views, result);
+  const Embeddings embeddings = measure_rounds(engine, session, flags, views, profile, result);
+  const std::string operations = flags.profile ? "\n" + profile.table() : "";
   result.query_ms = measure_queries(engine, session, flags);
   if (file) {
     file->append(embeddings);
     file->finish();
   }
-  write_stdout(flags.json ? json_object(result, flags, session, engine.info()) : table(result, engine.info()));
+  write_stdout(flags.json ? json_object(result, flags, session, engine.info())
+                          : table(result, engine.info()) + operations);
   flush_stdout();
   return kExitOk;
 }
@@ -235,6 +245,8 @@ void add_encode_command(CLI::App& app, Session& session) {
   add_text_option(*command, "--save", flags->save, "write the vectors of the last round to FILE.npy")
       ->type_name("FILE");
   command->add_flag("--json", flags->json, "JSON lines: one for each round, the last one holds everything");
+  command->add_flag("--profile", flags->profile, "also a table of the time in each operation of the model, all rounds")
+      ->excludes("--json");
   add_model_flags(*command, session);
   add_embed_flags(*command, session);
   command->footer(

@@ -21,6 +21,13 @@ enum class Precision {
   kInt8,
 };
 
+/// One operation of a model on one micro-batch.
+struct OperationTime {
+  std::string name;       ///< of the operation and its shape: "linear 384 -> 1536"
+  double seconds = 0;     ///< on the mlx device, of recording it: the work is done at "read"
+  double operations = 0;  ///< arithmetic of matrix products and attention, two for each multiply-add; else 0
+};
+
 struct LoadOptions {
   Device device = Device::kAuto;
   Precision precision = Precision::kAuto;
@@ -30,6 +37,8 @@ struct LoadOptions {
   /// Folder or name of a LoRA adapter that is merged into the model while it loads. A model's own folder may be an
   /// adapter's too: then this stays empty.
   std::optional<std::string> adapter = {};
+  /// Called after each operation, by several workers at once; nothing is measured while this is empty.
+  std::function<void(const OperationTime&)> on_operation = {};
 };
 
 /// What to do with a text of more tokens than the limit.

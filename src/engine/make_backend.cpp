@@ -1,10 +1,13 @@
 // Device and precision to backend; the only place that knows which backends exist.
 #include "engine/make_backend.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/mlx/mlx_backend.h"
+#include "engine/profiling_backend.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
@@ -34,9 +37,7 @@ Device resolve(Device device) {
 #endif
 }
 
-}  // namespace
-
-std::unique_ptr<Backend> make_backend(const LoadOptions& options) {
+std::unique_ptr<Backend> make_plain_backend(const LoadOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw Error(ErrorCode::kInvalidInput, fmt::format("threads is {}, wanted 0 (as many as there are cores) to {}",
                                                       options.threads, kMaxThreads));
@@ -48,6 +49,13 @@ std::unique_ptr<Backend> make_backend(const LoadOptions& options) {
     throw Error(ErrorCode::kUnsupported, "device 'mlx' computes in fp32 only, wanted precision 'fp32' or 'auto'");
   }
   return load_mlx_backend();
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const LoadOptions& options) {
+  std::unique_ptr<Backend> backend = make_plain_backend(options);
+  return options.on_operation ? make_profiling_backend(std::move(backend), options.on_operation) : std::move(backend);
 }
 
 }  // namespace mlxe
