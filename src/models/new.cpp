@@ -1,5 +1,5 @@
 // GTE, whose model_type on the Hub is "new": rotary positions and gated layers in BERT's arrangement.
-// Source: modeling.py of huggingface.co/Alibaba-NLP/new-impl
+// Source: modeling.py of huggingface.co/Alibaba-NLP/new-impl; transformers/models/gte/modeling_gte.py
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -29,7 +29,7 @@ struct NewConfig {
   int type_vocab_size = 0;
   float layer_norm_eps = 0.0F;
   Activation hidden_act = Activation::kGeluErf;
-  std::vector<float> inverse_frequencies;
+  RopeFrequencies rope;
 
   static NewConfig parse(const JsonFields& fields) {
     NewConfig config = {
@@ -42,7 +42,7 @@ struct NewConfig {
         .type_vocab_size = fields.integer("type_vocab_size", 0, 1 << 10, 1),
         .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
         .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-        .inverse_frequencies = {},
+        .rope = {},
     };
     require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
     require_text(fields, "position_embedding_type", "rope");
@@ -52,17 +52,21 @@ struct NewConfig {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("{}: 'pack_qkv' is false, only true is supported", fields.what()));
     }
-    config.inverse_frequencies = read_frequencies(fields, config.hidden_size / config.num_attention_heads);
+    config.rope = read_frequencies(fields, config.hidden_size / config.num_attention_heads);
     return config;
   }
 
  private:
   // Its NTK scaling does not wait for long texts: the frequencies are made for the stretched length.
-  static std::vector<float> read_frequencies(const JsonFields& fields, int head_dim) {
+  static RopeFrequencies read_frequencies(const JsonFields& fields, int head_dim) {
     if (head_dim % 2 != 0) {
       throw Error(ErrorCode::kCorruptModel, fmt::format("{}: a head has {} values, wanted an even number for rotary "
                                                         "positions",
                                                         fields.what(), head_dim));
+    }
+    // transformers calls the architecture gte and knows no scaling of its own.
+    if (fields.has("rope_parameters")) {
+      return read_rope(fields, {.head_dim = head_dim});
     }
     double theta = fields.number("rope_theta", 1.001, 1e12);
     double factor = 1.0;
@@ -76,12 +80,12 @@ struct NewConfig {
       factor = scaling.number("factor", 1.0, 1e6);
     }
     theta *= factor;
-    std::vector<float> frequencies = mlxe::inverse_frequencies(theta, head_dim);
+    RopeFrequencies rope{.inverse = inverse_frequencies(theta, head_dim)};
     const auto slower = static_cast<float>(std::pow(factor, 2.0 / head_dim));
-    for (float& frequency : frequencies) {
+    for (float& frequency : rope.inverse) {
       frequency /= slower;
     }
-    return frequencies;
+    return rope;
   }
 };
 
@@ -126,7 +130,7 @@ class New final : public Model {
               .activation = config.hidden_act,
               .is_gated = true,
               .eps = config.layer_norm_eps},
-        inverse_frequencies_(config.inverse_frequencies),
+        rope_(config.rope),
         head_kind_(head.kind),
         head_(take_head(weights, backend, config, head)) {
     const int hidden = config.hidden_size;
@@ -144,7 +148,7 @@ class New final : public Model {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const Tensor rotary_table = ops.rotary_table(positions_in_rows(batch), inverse_frequencies_, 1.0F);
+    const Tensor rotary_table = ops.rotary_table(positions_in_rows(batch), rope_.inverse, rope_.scale);
     std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
     if (traits_.num_token_types > 0) {
       lookups.push_back({&token_type_embeddings_, batch.type_ids});
@@ -163,7 +167,7 @@ class New final : public Model {
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
-  std::vector<float> inverse_frequencies_;
+  RopeFrequencies rope_;
   HeadKind head_kind_;
   PredictionHead head_;
   EmbeddingTable word_embeddings_;
