@@ -39,6 +39,9 @@ struct LoadOptions {
   std::optional<std::string> adapter = {};
   /// Called after each operation, by several workers at once; nothing is measured while this is empty.
   std::function<void(const OperationTime&)> on_operation = {};
+  /// Expand a quantised checkpoint's weights to the precision of the arithmetic. Without it they stay as they are in
+  /// memory and are expanded piece by piece on the way into each product; the vectors are the same.
+  bool expand_quantized = false;
 };
 
 /// What to do with a text of more tokens than the limit.

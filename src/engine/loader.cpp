@@ -91,7 +91,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   TextSettings settings = read_text_settings(folders.pipeline, text_folder);
   Tokenizer tokenizer = load_tokenizer(text_folder, settings);
 
-  WeightMap weights(model_folder, architecture.weight_name);
+  WeightMap weights(model_folder, architecture.weight_name,
+                    {.quantization = QuantizationConfig::parse(config), .expand_quantized = options.expand_quantized});
   ModelInfo info;
   if (folders.adapter) {
     merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);
@@ -110,9 +111,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   info.num_layers = traits.num_layers;
   info.embedding_dim = std::min(width, settings.truncate_dim.value_or(width));
   info.num_parameters = weights.num_parameters();
-  if (const std::optional<DType> dtype = weights.largest_dtype()) {
-    info.checkpoint_dtype = to_string(*dtype);
-  }
+  info.checkpoint_dtype = weights.type_of_largest();
   info.pooling = to_string(pipeline.pooling);
   info.pooling_source = pipeline.pooling_source;
   info.normalize_declared = pipeline.normalize_declared;

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "base/files.h"
+#include "tensor/quantization.h"
 
 namespace mlxe {
 
@@ -20,9 +21,21 @@ std::size_t num_elements(const Shape& shape) {
   return count;
 }
 
+std::size_t data_bytes(const HostTensor& tensor) {
+  const std::size_t elements = num_elements(tensor.shape);
+  return tensor.quantization != nullptr ? elements * static_cast<std::size_t>(tensor.quantization->format.bits) / 8
+                                        : elements * size_bytes(tensor.dtype);
+}
+
 void release_pages(const HostTensor& tensor) {
   if (tensor.file != nullptr) {
-    tensor.file->release_pages(tensor.data, num_elements(tensor.shape) * size_bytes(tensor.dtype));
+    tensor.file->release_pages(tensor.data, data_bytes(tensor));
+  }
+  if (tensor.quantization != nullptr) {
+    release_pages(tensor.quantization->scales);
+    if (tensor.quantization->biases) {
+      release_pages(*tensor.quantization->biases);
+    }
   }
 }
 

@@ -13,6 +13,7 @@
 namespace mlxe {
 
 class MappedFile;
+struct Quantization;
 
 using Shape = std::vector<int>;
 
@@ -55,9 +56,14 @@ struct HostTensor {
   const std::byte* data = nullptr;
   std::shared_ptr<const void> owner;  // the mapped file, shared by all weights that lie in it
   const MappedFile* file = nullptr;   // that file, if it is one: pages of data that was copied can be released
+  // Set: `data` holds packed codes (tensor/quantization.h); shared by the copies of this view.
+  std::shared_ptr<const Quantization> quantization = nullptr;
 
   [[nodiscard]] bool has_data() const { return data != nullptr; }
 };
+
+/// Bytes at `data`.
+[[nodiscard]] std::size_t data_bytes(const HostTensor& tensor);
 
 /// Tells the system that a weight's data was copied and its pages are not needed for now; data that lies in no mapped
 /// file stays as it is.

@@ -14,11 +14,37 @@ namespace mlxe {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 120;  // of a name in a message
-constexpr std::size_t kMaxLines = 15;       // per kind of problem, so that none hides the others
+constexpr std::string_view kWeight = ".weight";
+constexpr std::size_t kMaxLines = 15;  // per kind of problem, so that none hides the others
 
 /// "F16" in our words; the file's own word where DType has none.
 std::string dtype_of(const StoredTensor& stored) {
   return stored.supported ? std::string(to_string(stored.tensor.dtype)) : stored.dtype;
+}
+
+using Checkpoint = std::map<std::string, StoredTensor>;
+
+/// "x.weight" -> "x"; nothing if it ends otherwise.
+std::optional<std::string_view> without_ending(std::string_view name, std::string_view ending) {
+  return name.ends_with(ending) ? std::optional(name.substr(0, name.size() - ending.size())) : std::nullopt;
+}
+
+/// X.scales or X.biases, if `name` is X.weight and has one.
+std::optional<StoredTensor> side_of(std::string_view name, std::string_view side, const Checkpoint& checkpoint) {
+  const std::optional<std::string_view> path = without_ending(name, kWeight);
+  const auto found = path ? checkpoint.find(fmt::format("{}.{}", *path, side)) : checkpoint.end();
+  return found == checkpoint.end() ? std::nullopt : std::optional(found->second);
+}
+
+/// True for the scales and biases of a weight that is there: they are no tensors of their own.
+bool is_side_of_quantized(std::string_view name, const Checkpoint& checkpoint) {
+  for (const std::string_view side : {".scales", ".biases"}) {
+    if (const std::optional<std::string_view> path = without_ending(name, side)) {
+      return checkpoint.contains(fmt::format("{}{}", *path, kWeight)) &&
+             checkpoint.contains(fmt::format("{}.scales", *path));
+    }
+  }
+  return false;
 }
 
 /// Appends one line per problem, "  missing     name: reason".
@@ -34,19 +60,28 @@ void append_lines(std::string& table, std::string_view kind, const Problems& pro
 
 }  // namespace
 
-WeightMap::WeightMap(const std::filesystem::path& folder, const NameRule& rule) : folder_(folder) {
-  for (auto& [checkpoint_name, stored] : read_checkpoint(folder)) {
+WeightMap::WeightMap(const std::filesystem::path& folder, const NameRule& rule, WeightMapOptions options)
+    : folder_(folder), options_(std::move(options)) {
+  std::map<std::string, StoredTensor> checkpoint = read_checkpoint(folder);
+  std::map<std::string, Entry> found;  // by the checkpoint's name
+  for (auto& [name, stored] : checkpoint) {
+    if (!is_side_of_quantized(name, checkpoint)) {
+      Entry& entry = found.emplace(name, Entry{.checkpoint_name = name, .stored = stored}).first->second;
+      entry.scales = side_of(name, "scales", checkpoint);
+      entry.biases = entry.scales ? side_of(name, "biases", checkpoint) : std::nullopt;
+    }
+  }
+  for (auto& [checkpoint_name, entry] : found) {
     std::optional<std::string> name = rule ? rule(checkpoint_name) : checkpoint_name;
     if (!name) {
       continue;
     }
-    const auto [entry, is_new] =
-        entries_.try_emplace(*std::move(name), Entry{.checkpoint_name = checkpoint_name, .stored = std::move(stored)});
+    const auto [place, is_new] = entries_.try_emplace(*std::move(name), std::move(entry));
     if (!is_new) {
       throw Error(ErrorCode::kCorruptModel,
                   fmt::format("{}: tensors '{}' and '{}' are both the model's weight '{}'", folder_.string(),
-                              printable(entry->second.checkpoint_name, kMaxNameBytes),
-                              printable(checkpoint_name, kMaxNameBytes), printable(entry->first, kMaxNameBytes)));
+                              printable(place->second.checkpoint_name, kMaxNameBytes),
+                              printable(checkpoint_name, kMaxNameBytes), printable(place->first, kMaxNameBytes)));
     }
   }
 }
@@ -79,6 +114,9 @@ HostTensor WeightMap::find(std::string_view name, const Shape& shape) {
     return nothing;
   }
   const StoredTensor& stored = found->second.stored;
+  if (found->second.scales || (stored.supported && stored.tensor.dtype == DType::kUInt32)) {
+    return take_quantized(name, found->second, shape).value_or(nothing);
+  }
   if (stored.tensor.shape != shape) {
     misfits_.push_back(
         {shown_name(name), fmt::format("has shape {}, wanted {}", to_string(stored.tensor.shape), to_string(shape))});
@@ -105,6 +143,39 @@ void WeightMap::put(std::string_view name, const HostTensor& tensor) {
   entry = {.checkpoint_name = std::string(name), .stored = {.tensor = tensor, .dtype = {}, .supported = true}};
 }
 
+std::optional<QuantizationFormat> WeightMap::format_of(std::string_view name, const Entry& entry) const {
+  // Converters name a layer as they name its weight, or as they found it.
+  const std::string_view checkpoint_name = entry.checkpoint_name;
+  const std::string_view path = without_ending(checkpoint_name, kWeight).value_or(checkpoint_name);
+  const std::string_view own_path = without_ending(name, kWeight).value_or(name);
+  return options_.quantization.lists(path) ? options_.quantization.format_of(path)
+                                           : options_.quantization.format_of(own_path);
+}
+
+std::optional<HostTensor> WeightMap::take_quantized(std::string_view name, const Entry& entry, const Shape& shape) {
+  const std::optional<QuantizationFormat> format = format_of(name, entry);
+  if (!format) {
+    misfits_.push_back(
+        {shown_name(name), fmt::format("is packed ({}), and 'quantization' of config.json {}", dtype_of(entry.stored),
+                                       options_.quantization.empty() ? "is missing" : "says it is not")});
+    return std::nullopt;
+  }
+  std::vector<QuantizedMisfit> problems;
+  std::optional<HostTensor> tensor =
+      assemble({.weight = entry.stored, .scales = entry.scales, .biases = entry.biases}, *format, shape, problems);
+  for (const QuantizedMisfit& problem : problems) {
+    const std::string_view path = without_ending(name, kWeight).value_or(name);
+    misfits_.push_back({problem.tensor == "weight"
+                            ? shown_name(name)
+                            : fmt::format("{}.{}", printable(path, kMaxNameBytes), problem.tensor),
+                        problem.reason});
+  }
+  if (tensor && entry.amendment) {
+    return entry.amendment(expand(*tensor));
+  }
+  return tensor && options_.expand_quantized ? expand(*tensor) : tensor;
+}
+
 std::optional<HostTensor> WeightMap::take_if_present(std::string_view name, const Shape& shape) {
   return has(name) ? std::optional(take(name, shape)) : std::nullopt;
 }
@@ -115,7 +186,13 @@ bool WeightMap::has(std::string_view name) const {
 
 std::optional<Shape> WeightMap::shape_of(std::string_view name) const {
   const auto found = entries_.find(name);
-  return found == entries_.end() ? std::nullopt : std::optional(found->second.stored.tensor.shape);
+  return found == entries_.end() ? std::nullopt : std::optional(shape_of(name, found->second));
+}
+
+Shape WeightMap::shape_of(std::string_view name, const Entry& entry) const {
+  const Shape& stored = entry.stored.tensor.shape;
+  const std::optional<QuantizationFormat> format = entry.scales ? format_of(name, entry) : std::nullopt;
+  return format ? unpacked_shape(stored, *format).value_or(stored) : stored;
 }
 
 void WeightMap::allow_unused(std::string_view prefix) {
@@ -150,24 +227,25 @@ void WeightMap::finish() const {
 std::size_t WeightMap::num_parameters() const {
   std::size_t count = 0;
   for (const auto& [name, entry] : entries_) {
-    if (is_used(name) && entry.stored.supported && is_float(entry.stored.tensor.dtype)) {
-      count += num_elements(entry.stored.tensor.shape);
+    if (is_used(name) && (entry.scales || (entry.stored.supported && is_float(entry.stored.tensor.dtype)))) {
+      count += num_elements(shape_of(name, entry));
     }
   }
   return count;
 }
 
-std::optional<DType> WeightMap::largest_dtype() const {
-  std::optional<DType> dtype;
+std::string WeightMap::type_of_largest() const {
+  std::string type;
   std::size_t most = 0;
   for (const auto& [name, entry] : entries_) {
-    const std::size_t count = num_elements(entry.stored.tensor.shape);
+    const std::size_t count = num_elements(shape_of(name, entry));
     if (is_used(name) && entry.stored.supported && count > most) {
       most = count;
-      dtype = entry.stored.tensor.dtype;
+      const std::optional<QuantizationFormat> format = entry.scales ? format_of(name, entry) : std::nullopt;
+      type = format ? to_string(*format) : std::string(to_string(entry.stored.tensor.dtype));
     }
   }
-  return dtype;
+  return type;
 }
 
 }  // namespace mlxe

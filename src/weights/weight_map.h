@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tensor/tensor.h"
+#include "weights/quantized.h"
 #include "weights/safetensors.h"
 
 namespace mlxe {
@@ -19,18 +20,25 @@ namespace mlxe {
 /// Maps a checkpoint's name to the model's own ("bert.encoder..." -> "encoder..."); nothing: the tensor is not wanted.
 using NameRule = std::function<std::optional<std::string>(std::string_view name)>;
 
+/// What becomes of quantised weights when they are taken.
+struct WeightMapOptions {
+  QuantizationConfig quantization = {};
+  bool expand_quantized = false;  ///< give them as float32
+};
+
 /// Opened on a folder, read by a model's constructor, closed with finish().
 /// What is wrong is collected, so that one error can list all of it.
 class WeightMap {
  public:
   /// Reads model.safetensors, or the shards that model.safetensors.index.json lists (all missing ones in one error).
+  /// X.scales and X.biases of a quantised layer belong to X.weight, whatever the rule makes of its name.
   /// \param folder  a model's, or one of its parts: "2_Dense"
   /// \throws Error{kCorruptModel} for a file that breaks a rule of the format, Error{kUnsupported} for a folder that
   ///         holds only pickled weights
-  explicit WeightMap(const std::filesystem::path& folder, const NameRule& rule = {});
+  explicit WeightMap(const std::filesystem::path& folder, const NameRule& rule = {}, WeightMapOptions options = {});
 
-  /// The tensor `name`, of exactly this shape and float32, float16 or bfloat16. If it is absent or does not fit, the
-  /// problem is noted and the result has the wanted shape but no data. Its data may start at any byte.
+  /// The tensor `name`, of exactly this shape and float32, float16, bfloat16 or quantised. If it is absent or does not
+  /// fit, the problem is noted and the result has the wanted shape but no data. Its data may start at any byte.
   /// \throws Error{kInternal} if it was taken before
   [[nodiscard]] HostTensor take(std::string_view name, const Shape& shape);
   /// take(), or nothing if there is no such tensor.
@@ -38,10 +46,11 @@ class WeightMap {
   /// As take(), for a second user of a tensor that somebody takes: tied weights.
   [[nodiscard]] HostTensor borrow(std::string_view name, const Shape& shape);
   [[nodiscard]] bool has(std::string_view name) const;
-  /// Shape of a tensor, if it is there; does not take it.
+  /// Shape of a tensor's elements, if it is there; does not take it.
   [[nodiscard]] std::optional<Shape> shape_of(std::string_view name) const;
 
-  /// What becomes of a tensor when it is taken: gets it as the checkpoint has it, gives one of the same shape.
+  /// What becomes of a tensor when it is taken: gets it as the checkpoint has it (but never
+  /// quantised), gives one of the same shape.
   using Amendment = std::function<HostTensor(const HostTensor& tensor)>;
   /// \throws Error{kInternal} if there is no such tensor
   void amend(std::string_view name, Amendment amendment);
@@ -54,15 +63,18 @@ class WeightMap {
   /// \throws Error{kCorruptModel} listing all missing, misfit and left-over tensors with wanted and found shapes
   void finish() const;
 
-  [[nodiscard]] std::size_t num_parameters()
-      const;  ///< elements of all floating-point tensors but those that may be left over and are
-  [[nodiscard]] std::optional<DType> largest_dtype() const;  ///< type of the largest tensor that was taken
+  /// Elements of all floating-point or quantised tensors but those that may be left over and are.
+  [[nodiscard]] std::size_t num_parameters() const;
+  /// Of the largest tensor that was taken: "float32", "4-bit affine, groups of 64"; empty if there is none.
+  [[nodiscard]] std::string type_of_largest() const;
 
  private:
   struct Entry {
     std::string checkpoint_name;
     StoredTensor stored;
     Amendment amendment = {};
+    std::optional<StoredTensor> scales = {};  // of a quantised weight
+    std::optional<StoredTensor> biases = {};
   };
   struct Misfit {
     std::string name;
@@ -71,8 +83,12 @@ class WeightMap {
   [[nodiscard]] bool is_used(std::string_view name) const;
   [[nodiscard]] HostTensor find(std::string_view name, const Shape& shape);
   [[nodiscard]] std::string shown_name(std::string_view name) const;
+  [[nodiscard]] std::optional<QuantizationFormat> format_of(std::string_view name, const Entry& entry) const;
+  [[nodiscard]] Shape shape_of(std::string_view name, const Entry& entry) const;
+  [[nodiscard]] std::optional<HostTensor> take_quantized(std::string_view name, const Entry& entry, const Shape& shape);
 
   std::filesystem::path folder_;
+  WeightMapOptions options_;
   std::map<std::string, Entry, std::less<>> entries_;  // by the model's name
   std::set<std::string, std::less<>> taken_;
   std::vector<std::string> unused_prefixes_;

@@ -14,7 +14,7 @@ constexpr const char* kModel = "build/models/all-MiniLM-L6-v2";
 TEST(RealModel, HasTheCountsThatTheSafetensorsPackageFinds) {
   const WeightMap weights(kModel);
   EXPECT_EQ(weights.num_parameters(), 22'713'216);  // embeddings.position_ids is int64 and does not count
-  EXPECT_EQ(weights.largest_dtype(), DType::kFloat32);
+  EXPECT_EQ(weights.type_of_largest(), "float32");
   EXPECT_EQ(weights.shape_of("embeddings.word_embeddings.weight"), (Shape{30522, 384}));
   EXPECT_EQ(weights.shape_of("embeddings.position_ids"), (Shape{1, 512}));
   EXPECT_EQ(weights.shape_of("pooler.dense.bias"), Shape{384});

@@ -14,6 +14,7 @@
 
 #include "base/half.h"
 #include "mlxe/error.h"
+#include "tensor/quantization.h"
 
 namespace mlxe::cpu {
 namespace {
@@ -47,6 +48,11 @@ void check_part(const LinearPart& part, int in_features) {
 }  // namespace
 
 void widen(const HostTensor& weight, std::size_t first, std::size_t count, float* out) {
+  if (weight.quantization != nullptr) {
+    const auto columns = static_cast<std::size_t>(weight.shape.back());
+    dequantize(weight, first / columns, count / columns, out);
+    return;
+  }
   // The file may put a tensor at any byte, so everything goes through memcpy.
   const std::byte* source = weight.data + first * size_bytes(weight.dtype);
   switch (weight.dtype) {

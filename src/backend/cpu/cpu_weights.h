@@ -62,7 +62,7 @@ struct ConvTaps final : WeightStorage {
 [[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset);
 [[nodiscard]] ConvWeight copy_conv(const HostTensor& weight, const std::optional<HostTensor>& bias);
 
-/// Elements [first, first + count) of a weight, widened to float32.
+/// Elements [first, first + count) of a weight, widened to float32; whole rows of a quantised one.
 void widen(const HostTensor& weight, std::size_t first, std::size_t count, float* out);
 
 }  // namespace mlxe::cpu

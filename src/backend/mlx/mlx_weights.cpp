@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "mlxe/error.h"
+#include "tensor/quantization.h"
 
 namespace mlxe::mlx_backend {
 namespace {
@@ -37,6 +38,11 @@ mx::array copy_elements(const HostTensor& tensor) {
 }
 
 mx::array to_array(const HostTensor& tensor, mx::Stream stream) {
+  if (tensor.quantization != nullptr) {
+    std::vector<float> elements(num_elements(tensor.shape));
+    dequantize(tensor, 0, elements.size() / static_cast<std::size_t>(tensor.shape.back()), elements.data());
+    return mx::array(elements.data(), mx::Shape(tensor.shape.begin(), tensor.shape.end()));
+  }
   switch (tensor.dtype) {
     case DType::kFloat32: return copy_elements<float>(tensor);
     case DType::kFloat16: return mx::astype(copy_elements<mx::float16_t>(tensor), mx::float32, stream);
