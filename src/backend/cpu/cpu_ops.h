@@ -11,6 +11,8 @@
 
 namespace mlxe::cpu {
 
+struct PackedLinear;
+
 class CpuOps final : public Ops {
  public:
   /// All must outlive the object and every tensor it makes.
@@ -52,7 +54,7 @@ class CpuOps final : public Ops {
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
 
   /// The product of all rows and panels, shared out over the team.
-  void multiply_panels(const MatrixKernels& kernels, const GemmArgs& args, int num_panels);
+  void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
 
   const VectorKernels& vector_;
   const AttentionKernels& attention_;

@@ -20,7 +20,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   GemmArgs args;
   args.a = cpu(x).data;
   args.lda = cpu(x).ld;
-  args.b = packed.panels.data;
+  args.b = packed.panels.data;  // null where they are quantised
   args.k_words = packed.k_words;
   args.bias = packed.bias.empty() ? nullptr : packed.bias.data();
   if (!residual.empty()) {
@@ -52,7 +52,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
     args.column_scale = packed.column_scale.data();
     args.column_sum = packed.column_sum.data();
   }
-  multiply_panels(kernels, args, packed.num_panels);
+  multiply_panels(packed, weight.in_features, args);
   return result;
 }
 
@@ -75,16 +75,28 @@ Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const G
   return result;
 }
 
-void CpuOps::multiply_panels(const MatrixKernels& kernels, const GemmArgs& args, int num_panels) {
-  if (team_.size() == 1) {
-    kernels.gemm(args);
+void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args) {
+  const bool quantized = !weight.quantized.empty();
+  const Scratch scratch(arena_, quantized ? expansion_floats(*weight.kernels, k) : 0, team_.size());
+  const auto multiply = [&](const GemmArgs& part, int member) {
+    if (quantized) {
+      multiply_quantized(vector_, *weight.kernels, weight.quantized, k, part, scratch.of(member));
+    } else {
+      weight.kernels->gemm(part);
+    }
+  };
+  // Rows of a piece. Quantised panels are expanded for each piece: for so many rows that costs little, and the rows
+  // stay in the cache.
+  constexpr int kRowsPerPiece = 96;
+  if (team_.size() == 1 && (!quantized || args.rows < 2 * kRowsPerPiece)) {
+    multiply(args, 0);
     return;
   }
   // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
-  constexpr int kRowsPerPiece = 96;
+  const int num_panels = weight.num_panels;
   const int row_pieces = std::max(1, args.rows / kRowsPerPiece);
   const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
-  team_.for_each(row_pieces * panel_pieces, [&](int piece, int /*member*/) {
+  team_.for_each(row_pieces * panel_pieces, [&](int piece, int member) {
     const int row_piece = piece / panel_pieces;
     const int panel_piece = piece % panel_pieces;
     const int begin = static_cast<int>(static_cast<long>(args.rows) * row_piece / row_pieces);
@@ -98,7 +110,7 @@ void CpuOps::multiply_panels(const MatrixKernels& kernels, const GemmArgs& args,
     part.rows = end - begin;
     part.panel_begin = num_panels * panel_piece / panel_pieces;
     part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;
-    kernels.gemm(part);
+    multiply(part, member);
   });
 }
 

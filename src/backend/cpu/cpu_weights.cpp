@@ -2,15 +2,9 @@
 #include "backend/cpu/cpu_weights.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include <fmt/format.h>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "base/half.h"
 #include "mlxe/error.h"
@@ -18,10 +12,6 @@
 
 namespace mlxe::cpu {
 namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kChunkBytes = std::size_t{32} << 20;
-constexpr std::size_t kAlignWords = 16;
 
 std::vector<float> to_floats(const HostTensor& tensor) {
   std::vector<float> values(num_elements(tensor.shape));
@@ -71,25 +61,48 @@ void widen(const HostTensor& weight, std::size_t first, std::size_t count, float
   }
 }
 
-WeightMemory::Block WeightMemory::allocate(std::size_t num_words) {
-  const std::size_t bytes = (num_words + kAlignWords - 1) / kAlignWords * kAlignWords * sizeof(std::int32_t);
-  if (chunk_ == nullptr || size_ - used_ < bytes) {
-    size_ = std::max(kChunkBytes, (bytes + kHugePage - 1) / kHugePage * kHugePage);
-    used_ = 0;
-    void* memory = std::aligned_alloc(kHugePage, size_);
-    if (memory == nullptr) {
-      throw std::bad_alloc();
-    }
-#if defined(__linux__)
-    // Panels are read end to end for every micro-batch: 4 KB pages would cost a TLB miss every 64 cache lines.
-    madvise(memory, size_, MADV_HUGEPAGE);
-#endif
-    chunk_ = std::shared_ptr<void>(memory, std::free);
+namespace {
+
+/// Panels of float32 rows, or of what is expanded to them.
+void pack_rows(std::span<const LinearPart> parts, int in_features, std::size_t columns, PackedLinear& packed) {
+  const MatrixKernels& kernels = *packed.kernels;
+  const auto width = static_cast<std::size_t>(kernels.panel_width);
+  const auto k = static_cast<std::size_t>(in_features);
+  const auto k_words = static_cast<std::size_t>(packed.k_words);
+  const bool scaled = kernels.values_per_word == 4;
+  if (scaled) {
+    packed.column_scale.resize(columns);
+    packed.column_sum.resize(columns);
   }
-  Block block{reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(chunk_.get()) + used_), chunk_};
-  used_ += bytes;
-  return block;
+  std::vector<float> rows(width * k);  // one panel's rows, widened
+  std::size_t filled = 0;
+  std::size_t column = 0;  // of the stacked output
+  const auto flush = [&] {
+    const std::size_t first = (column - filled) / width * width;
+    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features, packed.panels.data + first * k_words,
+                       scaled ? packed.column_scale.data() + first : nullptr,
+                       scaled ? packed.column_sum.data() + first : nullptr);
+    filled = 0;
+  };
+  for (const LinearPart& part : parts) {
+    const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
+    for (std::size_t row = 0; row < part_rows;) {
+      const std::size_t count = std::min(width - filled, part_rows - row);
+      widen(part.weight, row * k, count * k, rows.data() + filled * k);
+      filled += count;
+      row += count;
+      column += count;
+      if (filled == width) {
+        flush();
+      }
+    }
+  }
+  if (filled > 0) {
+    flush();
+  }
 }
+
+}  // namespace
 
 LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std::span<const LinearPart> parts) {
   check(!parts.empty(), "linear weight has no parts");
@@ -111,50 +124,28 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
   }
 
   const auto width = static_cast<std::size_t>(kernels.panel_width);
-  const auto k = static_cast<std::size_t>(in_features);
   auto packed = std::make_shared<PackedLinear>();
   packed->kernels = &kernels;
   packed->k_words = num_words(kernels, in_features);
   packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
   const std::size_t columns = static_cast<std::size_t>(packed->num_panels) * width;
   const auto k_words = static_cast<std::size_t>(packed->k_words);
-  packed->panels = memory.allocate(columns * k_words);
   if (has_bias) {
     packed->bias.assign(columns, 0.0F);
-  }
-  const bool scaled = kernels.values_per_word == 4;
-  if (scaled) {
-    packed->column_scale.resize(columns);
-    packed->column_sum.resize(columns);
-  }
-  std::vector<float> rows(width * k);  // one panel's rows, widened
-  std::size_t filled = 0;
-  std::size_t column = 0;  // of the stacked output
-  const auto flush = [&] {
-    const std::size_t first = (column - filled) / width * width;
-    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features, packed->panels.data + first * k_words,
-                       scaled ? packed->column_scale.data() + first : nullptr,
-                       scaled ? packed->column_sum.data() + first : nullptr);
-    filled = 0;
-  };
-  for (const LinearPart& part : parts) {
-    const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
-    if (part.bias) {
-      widen(*part.bias, 0, part_rows, packed->bias.data() + column);
-    }
-    for (std::size_t row = 0; row < part_rows;) {
-      const std::size_t count = std::min(width - filled, part_rows - row);
-      widen(part.weight, row * k, count * k, rows.data() + filled * k);
-      filled += count;
-      row += count;
-      column += count;
-      if (filled == width) {
-        flush();
+    std::size_t column = 0;  // of the stacked output
+    for (const LinearPart& part : parts) {
+      const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
+      if (part.bias) {
+        widen(*part.bias, 0, part_rows, packed->bias.data() + column);
       }
+      column += part_rows;
     }
   }
-  if (filled > 0) {
-    flush();
+  if (auto quantized = keep_quantized(parts, kernels.panel_width, memory)) {
+    packed->quantized = *std::move(quantized);
+  } else {
+    packed->panels = memory.allocate(columns * k_words);
+    pack_rows(parts, in_features, columns, *packed);
   }
   for (const LinearPart& part : parts) {
     release_pages(part.weight);

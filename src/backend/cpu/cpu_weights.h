@@ -8,30 +8,17 @@
 #include <vector>
 
 #include "backend/cpu/kernel_table.h"
+#include "backend/cpu/quantized_panels.h"
+#include "backend/cpu/weight_memory.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 
 namespace mlxe::cpu {
 
-/// Memory for packed weights: big chunks in huge pages where the system has them, freed when the last weight goes.
-class WeightMemory {
- public:
-  struct Block {
-    std::int32_t* data = nullptr;
-    std::shared_ptr<const void> chunk;  // shared by the weights that lie in it
-  };
-  /// \returns words of four bytes, aligned to 64, not initialised
-  [[nodiscard]] Block allocate(std::size_t num_words);
-
- private:
-  std::shared_ptr<void> chunk_;
-  std::size_t used_ = 0;
-  std::size_t size_ = 0;
-};
-
 struct PackedLinear final : WeightStorage {
   const MatrixKernels* kernels = nullptr;
-  WeightMemory::Block panels;  // [num_panels][k_words][panel_width] words
+  WeightMemory::Block panels;              // [num_panels][k_words][panel_width] words; none if `quantized` has them
+  std::vector<QuantizedPanels> quantized;  // each begins at the panel where the one before it ends
   int k_words = 0;
   int num_panels = 0;
   std::vector<float> bias;          // [num_panels * panel_width], or empty

@@ -115,6 +115,18 @@ struct GateArgs {
   int size = 0;
 };
 
+/// A panel of a quantised weight to float32: out[p, j] = value of code p of column j * scale + bias of its group.
+struct ExpandArgs {
+  const std::uint32_t* words = nullptr;  ///< [k * bits / 32, panel_width]: down each column a stream of codes
+  const float* scales = nullptr;         ///< [k / group_size, panel_width]
+  const float* biases = nullptr;         ///< likewise; or null, and the codes are E2M1 (4 bits) or E4M3 (8 bits)
+  float* out = nullptr;                  ///< [k, panel_width]
+  int k = 0;                             ///< a multiple of group_size, which is one of 32; of 16 for E2M1
+  int panel_width = 0;
+  int group_size = 0;
+  int bits = 0;
+};
+
 /// Matrix products at one precision.
 struct MatrixKernels {
   const char* precision;  ///< "fp32", "bf16", "int8"
@@ -143,6 +155,9 @@ struct VectorKernels {
   void (*rope)(const RopeArgs&);
   void (*gate)(const GateArgs&);
   void (*activate)(Activation activation, float* x, std::size_t count);  ///< in place
+  void (*expand_panel)(const ExpandArgs&);
+  /// [k, width] to [width, k]; k is a multiple of 16.
+  void (*transpose_panel)(const float* panel, int k, int width, float* rows);
 };
 
 /// What one instruction set runs on: the best it has of each kind.

@@ -1,6 +1,7 @@
 // The kernels of this instruction set: the shared templates at its vector type and tile sizes.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
+#include "backend/cpu/avx2/integers.h"
 #include "backend/cpu/avx2/simd.h"
 #include "backend/cpu/generic/int8.h"
 #include "backend/cpu/generic/tables.h"
@@ -41,6 +42,6 @@ struct Int8Product {
 constinit const MatrixKernels kAvx2Fp32 = generic::fp32_matrix_kernels<V, 6, 2>();
 constinit const MatrixKernels kAvx2Int8 = generic::int8_matrix_kernels<Int8Product, 4, 2>();
 constinit const AttentionKernels kAvx2AttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 6, 2>();
-constinit const VectorKernels kAvx2Vector = generic::vector_kernels<V>();
+constinit const VectorKernels kAvx2Vector = generic::vector_kernels<V, avx2::I32>();
 
 }  // namespace mlxe::cpu

@@ -1,6 +1,7 @@
 // The kernels of this instruction set: the shared templates at its vector type and tile sizes.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
+#include "backend/cpu/avx512/integers.h"
 #include "backend/cpu/avx512/simd.h"
 #include "backend/cpu/generic/tables.h"
 
@@ -10,6 +11,6 @@ using V = avx512::F32;
 
 constinit const MatrixKernels kAvx512Fp32 = generic::fp32_matrix_kernels<V, 8, 3>();
 constinit const AttentionKernels kAvx512AttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 12, 2>();
-constinit const VectorKernels kAvx512Vector = generic::vector_kernels<V>();
+constinit const VectorKernels kAvx512Vector = generic::vector_kernels<V, avx512::I32>();
 
 }  // namespace mlxe::cpu

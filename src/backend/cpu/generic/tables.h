@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cpu/generic/attention.h"
+#include "backend/cpu/generic/expand.h"
 #include "backend/cpu/generic/gate.h"
 #include "backend/cpu/generic/gemm.h"
 #include "backend/cpu/generic/norms.h"
@@ -26,13 +27,16 @@ constexpr AttentionKernels attention_kernels() {
   return {.attention = attention<P, kRows, kVectors>, .scratch_floats = attention_scratch_floats<P, kRows, kVectors>};
 }
 
-template <class V>
+/// \tparam I  integers in the lanes of V
+template <class V, class I>
 constexpr VectorKernels vector_kernels() {
   return {.layer_norm = layer_norm<V>,
           .rms_norm = rms_norm<V>,
           .rope = rope<V>,
           .gate = gate<V>,
-          .activate = activate_all<V>};
+          .activate = activate_all<V>,
+          .expand_panel = expand_panel<I>,
+          .transpose_panel = transpose_panel<V>};
 }
 
 }  // namespace mlxe::cpu::generic

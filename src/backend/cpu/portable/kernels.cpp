@@ -2,6 +2,7 @@
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
 #include "backend/cpu/generic/tables.h"
+#include "backend/cpu/portable/integers.h"
 #include "backend/cpu/portable/simd.h"
 
 namespace mlxe::cpu {
@@ -10,6 +11,6 @@ using V = portable::F32;
 
 constinit const MatrixKernels kPortableFp32 = generic::fp32_matrix_kernels<V, 4, 2>();
 constinit const AttentionKernels kPortableAttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 4, 2>();
-constinit const VectorKernels kPortableVector = generic::vector_kernels<V>();
+constinit const VectorKernels kPortableVector = generic::vector_kernels<V, portable::I32>();
 
 }  // namespace mlxe::cpu

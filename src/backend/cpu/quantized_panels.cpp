@@ -1,0 +1,220 @@
+// Rows of codes to panels of codes at load, panels of codes to panels of numbers when they are needed.
+#include "backend/cpu/quantized_panels.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mlxe::cpu {
+namespace {
+
+/// Parts that follow each other in one format.
+struct Run {
+  std::size_t part_begin = 0;
+  std::size_t part_end = 0;
+  int rows = 0;
+};
+
+bool same_format(const HostTensor& a, const HostTensor& b) {
+  return a.quantization->format == b.quantization->format &&
+         a.quantization->scales.dtype == b.quantization->scales.dtype;
+}
+
+/// Nothing if a part is not quantised.
+std::optional<std::vector<Run>> runs_of(std::span<const LinearPart> parts) {
+  std::vector<Run> runs;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].weight.quantization == nullptr) {
+      return std::nullopt;
+    }
+    if (runs.empty() || !same_format(parts[i - 1].weight, parts[i].weight)) {
+      runs.push_back({.part_begin = i, .part_end = i, .rows = 0});
+    }
+    runs.back().part_end = i + 1;
+    runs.back().rows += parts[i].weight.shape[0];
+  }
+  return runs;
+}
+
+/// Copies columns of `count` elements each, element by element, so that the elements of `width` columns alternate.
+/// What no column fills is zero.
+class Interleaver {
+ public:
+  Interleaver(WeightMemory& memory, std::size_t num_panels, std::size_t width, std::size_t count, std::size_t size)
+      : width_(width), count_(count), size_(size) {
+    const std::size_t bytes = num_panels * width * count * size;
+    block = memory.allocate((bytes + sizeof(std::int32_t) - 1) / sizeof(std::int32_t));
+    std::memset(block.data, 0, bytes);
+  }
+  void put(std::size_t column, const std::byte* elements) {
+    auto* panel = reinterpret_cast<std::byte*>(block.data) + column / width_ * width_ * count_ * size_;
+    std::byte* out = panel + column % width_ * size_;
+    for (std::size_t i = 0; i < count_; ++i) {
+      std::memcpy(out + i * width_ * size_, elements + i * size_, size_);
+    }
+  }
+  WeightMemory::Block block;
+
+ private:
+  std::size_t width_;
+  std::size_t count_;
+  std::size_t size_;
+};
+
+QuantizedPanels pack_run(std::span<const LinearPart> parts, int rows, int panel_begin, int panel_width,
+                         WeightMemory& memory) {
+  const HostTensor& first = parts[0].weight;
+  const QuantizationFormat& format = first.quantization->format;
+  const int num_panels = (rows + panel_width - 1) / panel_width;
+  QuantizedPanels panels{.format = format,
+                         .scale_dtype = first.quantization->scales.dtype,
+                         .panel_begin = panel_begin,
+                         .panel_end = panel_begin + num_panels,
+                         .words = {},
+                         .scales = {},
+                         .biases = {}};
+  const std::size_t count = row_words(format, first.shape[1]);
+  const auto groups = static_cast<std::size_t>(first.shape[1] / format.group_size);
+  const std::size_t scale_size = size_bytes(panels.scale_dtype);
+  const auto interleaver = [&](std::size_t elements, std::size_t size) {
+    return Interleaver(memory, static_cast<std::size_t>(num_panels), static_cast<std::size_t>(panel_width), elements,
+                       size);
+  };
+  Interleaver words = interleaver(count, sizeof(std::uint32_t));
+  Interleaver scales = interleaver(groups, scale_size);
+  Interleaver biases = interleaver(first.quantization->biases ? groups : 0, scale_size);
+  std::size_t column = 0;
+  for (const LinearPart& part : parts) {
+    const Quantization& quantization = *part.weight.quantization;
+    for (std::size_t row = 0; row < static_cast<std::size_t>(part.weight.shape[0]); ++row) {
+      words.put(column, part.weight.data + row * count * sizeof(std::uint32_t));
+      scales.put(column, quantization.scales.data + row * groups * scale_size);
+      if (quantization.biases) {
+        biases.put(column, quantization.biases->data + row * groups * scale_size);
+      }
+      ++column;
+    }
+  }
+  panels.words = words.block;
+  panels.scales = scales.block;
+  panels.biases = biases.block;
+  return panels;
+}
+
+constexpr std::size_t align(std::size_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+/// Floats of each piece of scratch.
+struct Layout {
+  std::size_t scales;  // twice: the biases too
+  std::size_t panel;   // twice where rows must be converted
+  std::size_t columns;
+
+  Layout(const MatrixKernels& kernels, int k)
+      : scales(align(static_cast<std::size_t>(k) / kSmallestGroup * width(kernels))),
+        panel(align(static_cast<std::size_t>(k) * width(kernels))),
+        columns(align(width(kernels))) {}
+
+ private:
+  static constexpr std::size_t kSmallestGroup = 16;
+  static std::size_t width(const MatrixKernels& kernels) { return static_cast<std::size_t>(kernels.panel_width); }
+};
+
+/// A panel as MatrixKernels::gemm reads it.
+struct ExpandedPanel {
+  const void* words = nullptr;
+  const float* column_scale = nullptr;  // int8: [panel_width]
+  const float* column_sum = nullptr;
+};
+
+/// Panel `panel` of a weight of n columns; it lies in the scratch.
+ExpandedPanel expand_panel(const VectorKernels& vector, const MatrixKernels& kernels,
+                           std::span<const QuantizedPanels> runs, int panel, int k, int n, float* scratch) {
+  const auto run = std::ranges::find_if(runs, [&](const QuantizedPanels& r) { return panel < r.panel_end; });
+  const Layout layout(kernels, k);
+  float* const scales = scratch;
+  float* const biases = scales + layout.scales;
+  float* const wide = biases + layout.scales;
+  const auto width = static_cast<std::size_t>(kernels.panel_width);
+  const auto index = static_cast<std::size_t>(panel - run->panel_begin);
+  const std::size_t count = static_cast<std::size_t>(k / run->format.group_size) * width;
+  const auto widen = [&](const WeightMemory::Block& block, float* out) {
+    widen_scales(run->format.mode, run->scale_dtype,
+                 reinterpret_cast<const std::byte*>(block.data) + index * count * size_bytes(run->scale_dtype), count,
+                 out);
+  };
+  widen(run->scales, scales);
+  const bool affine = run->format.mode == QuantizationMode::kAffine;
+  if (affine) {
+    widen(run->biases, biases);
+  }
+  const ExpandArgs args{
+      .words = reinterpret_cast<const std::uint32_t*>(run->words.data) + index * row_words(run->format, k) * width,
+      .scales = scales,
+      .biases = affine ? biases : nullptr,
+      .out = wide,
+      .k = k,
+      .panel_width = kernels.panel_width,
+      .group_size = run->format.group_size,
+      .bits = run->format.bits};
+  vector.expand_panel(args);
+  if (kernels.prepare_rows == nullptr) {
+    return {.words = wide, .column_scale = nullptr, .column_sum = nullptr};
+  }
+  float* const rows = wide + layout.panel;
+  float* const column_scale = rows + layout.panel;
+  float* const column_sum = column_scale + layout.columns;
+  vector.transpose_panel(wide, k, kernels.panel_width, rows);
+  // The words are no more than the numbers were, and take their place.
+  kernels.pack_panel(rows, std::min(kernels.panel_width, n - panel * kernels.panel_width), k, wide, column_scale,
+                     column_sum);
+  return {.words = wide, .column_scale = column_scale, .column_sum = column_sum};
+}
+
+}  // namespace
+
+std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const LinearPart> parts, int panel_width,
+                                                           WeightMemory& memory) {
+  const std::optional<std::vector<Run>> runs = runs_of(parts);
+  if (!runs) {
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i + 1 < runs->size(); ++i) {
+    if ((*runs)[i].rows % panel_width != 0) {
+      return std::nullopt;
+    }
+  }
+  std::vector<QuantizedPanels> panels;
+  for (const Run& run : *runs) {
+    panels.push_back(pack_run(parts.subspan(run.part_begin, run.part_end - run.part_begin), run.rows,
+                              panels.empty() ? 0 : panels.back().panel_end, panel_width, memory));
+  }
+  return panels;
+}
+
+std::size_t expansion_floats(const MatrixKernels& kernels, int k) {
+  const Layout layout(kernels, k);
+  const bool converted = kernels.prepare_rows != nullptr;
+  return 2 * layout.scales + (converted ? 2 : 1) * layout.panel + 2 * layout.columns;
+}
+
+void multiply_quantized(const VectorKernels& vector, const MatrixKernels& kernels,
+                        std::span<const QuantizedPanels> runs, int k, const GemmArgs& args, float* scratch) {
+  for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
+    const ExpandedPanel expanded = expand_panel(vector, kernels, runs, panel, k, args.n, scratch);
+    const int column = panel * kernels.panel_width;
+    GemmArgs part = args;  // a product of one panel
+    part.b = expanded.words;
+    part.column_scale = expanded.column_scale;
+    part.column_sum = expanded.column_sum;
+    part.c += column;
+    part.bias = args.bias != nullptr ? args.bias + column : nullptr;
+    part.residual = args.residual != nullptr ? args.residual + column : nullptr;
+    part.n = args.n - column;
+    part.panel_begin = 0;
+    part.panel_end = 1;
+    kernels.gemm(part);
+  }
+}
+
+}  // namespace mlxe::cpu

@@ -1,0 +1,229 @@
+// Tests of quantised weights in the CPU backend: a layer that stays quantised has the bits of one expanded at load.
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <span>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/cpu_weights.h"
+#include "backend/cpu/instruction_set.h"
+#include "backend_cpu/forced_isa.h"
+#include "support/ops_fixture.h"
+#include "support/quantized_tensors.h"
+
+namespace mlxe::testing {
+namespace {
+
+struct Layer {
+  std::vector<LinearPart> parts;
+  int in = 0;
+  int out = 0;
+};
+
+Layer expanded_layer(const Layer& layer) {
+  Layer wide = layer;
+  for (LinearPart& part : wide.parts) {
+    part.weight = expanded(part.weight);
+  }
+  return wide;
+}
+
+std::vector<float> product(cpu::CpuPrecision precision, int threads, int rows, const Layer& layer) {
+  const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
+  const LinearWeight weight = backend->linear_weight(layer.parts);
+  const EmbeddingTable table = backend->embedding_table(host_tensor(noise(std::max(rows, 1), layer.in, 2)));
+  std::vector<std::int32_t> ids;
+  for (int row = 0; row < rows; ++row) {
+    ids.push_back(row);
+  }
+  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.out));
+  backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
+    const Tensor x = ops.gather_sum(std::array{Lookup{&table, ids}});
+    ops.read(ops.linear(x, weight, Activation::kGeluErf, ops.linear(x, weight)), out);
+  });
+  return out;
+}
+
+/// One part of each format; every second one has a bias.
+Layer layer_of(const std::vector<QuantizationFormat>& formats, const std::vector<int>& outs, int in, DType scales) {
+  Layer layer{.parts = {}, .in = in, .out = 0};
+  unsigned seed = 1;
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    layer.parts.push_back({quantized_tensor(formats[i], outs[i], in, scales, seed++), std::nullopt});
+    if (i % 2 == 0) {
+      layer.parts.back().bias = host_tensor({outs[i]}, noise(1, outs[i], seed++).values);
+    }
+    layer.out += outs[i];
+  }
+  return layer;
+}
+
+template <class Body>
+void for_all_precisions(const Body& body) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    const cpu::ForcedIsa forced(isa.name);
+    for (const auto& [precision, kernels] :
+         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
+          std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
+      if (kernels != nullptr) {
+        SCOPED_TRACE(fmt::format("{}, {}", isa.name, kernels->precision));
+        body(precision);
+      }
+    }
+  }
+}
+
+TEST(CpuQuantized, EveryFormatHasTheBitsOfItsExpansion) {
+  for (const QuantizationFormat& format : all_formats()) {
+    SCOPED_TRACE(to_string(format));
+    const Layer layer = layer_of({format}, {65}, 256, DType::kFloat16);
+    const Layer wide = expanded_layer(layer);
+    for_all_precisions([&](cpu::CpuPrecision precision) {
+      for (const int rows : {0, 1, 7}) {
+        EXPECT_EQ(product(precision, 1, rows, layer), product(precision, 1, rows, wide)) << rows << " rows";
+      }
+    });
+  }
+}
+
+TEST(CpuQuantized, EveryTypeOfScalesHasTheBitsOfItsExpansion) {
+  for (const DType scales : {DType::kFloat32, DType::kFloat16, DType::kBFloat16}) {
+    const Layer layer = layer_of({{QuantizationMode::kAffine, 4, 64}}, {48}, 128, scales);
+    const Layer wide = expanded_layer(layer);
+    for_all_precisions([&](cpu::CpuPrecision precision) {
+      EXPECT_EQ(product(precision, 1, 5, layer), product(precision, 1, 5, wide)) << to_string(scales);
+    });
+  }
+}
+
+TEST(CpuQuantized, TeamsAndManyRowsGiveTheSameBits) {
+  const Layer layer = layer_of({{QuantizationMode::kAffine, 4, 32}}, {100}, 64, DType::kBFloat16);
+  const Layer wide = expanded_layer(layer);
+  for_all_precisions([&](cpu::CpuPrecision precision) {
+    for (const int rows : {1, 95, 300}) {  // shared out by panels, and by rows
+      const std::vector<float> wanted = product(precision, 1, rows, wide);
+      for (const int threads : {1, 3}) {
+        EXPECT_EQ(product(precision, threads, rows, layer), wanted) << rows << " rows, " << threads << " threads";
+      }
+    }
+  });
+}
+
+TEST(CpuQuantized, StackedPartsMayDifferInFormat) {
+  const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
+  const QuantizationFormat eight{QuantizationMode::kAffine, 8, 32};
+  for (const std::vector<int>& outs :
+       {std::vector{96, 96, 50}, std::vector{17, 33, 50}}) {  // at the edges of panels, and within them
+    const Layer layer = layer_of({four, four, eight}, outs, 64, DType::kFloat16);
+    const Layer wide = expanded_layer(layer);
+    for_all_precisions([&](cpu::CpuPrecision precision) {
+      EXPECT_EQ(product(precision, 1, 9, layer), product(precision, 1, 9, wide)) << outs[0];
+    });
+  }
+}
+
+TEST(CpuQuantized, WeightsStayQuantisedUnlessFormatsMeetWithinAPanel) {
+  cpu::WeightMemory memory;
+  const cpu::MatrixKernels& kernels = *cpu::available_kernels()[0].fp32;
+  const int width = kernels.panel_width;
+  const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
+  const QuantizationFormat eight{QuantizationMode::kAffine, 8, 32};
+  const auto runs = [&](const std::vector<QuantizationFormat>& formats, const std::vector<int>& outs) {
+    const LinearWeight weight = cpu::pack_linear(kernels, memory, layer_of(formats, outs, 64, DType::kFloat16).parts);
+    const auto& packed = static_cast<const cpu::PackedLinear&>(*weight.storage);
+    EXPECT_EQ(packed.quantized.empty(), packed.panels.data != nullptr);
+    return packed.quantized.size();
+  };
+  EXPECT_EQ(runs({four, four}, {width + 1, 5}), 1U);
+  EXPECT_EQ(runs({four, eight}, {width, 5}), 2U);
+  EXPECT_EQ(runs({four, eight}, {width - 1, 5}), 0U);
+}
+
+TEST(CpuQuantized, APartMayStandBesideOneThatIsNotQuantised) {
+  Layer layer = layer_of({{QuantizationMode::kAffine, 4, 64}}, {96}, 64, DType::kFloat16);
+  layer.parts.push_back({host_tensor(noise(20, 64, 5)), std::nullopt});
+  layer.out += 20;
+  Layer wide = layer;
+  wide.parts[0].weight = expanded(wide.parts[0].weight);
+  for_all_precisions(
+      [&](cpu::CpuPrecision precision) { EXPECT_EQ(product(precision, 1, 9, layer), product(precision, 1, 9, wide)); });
+}
+
+TEST(CpuQuantized, PanelsExpandToTheBitsOfDequantize) {
+  for (const QuantizationFormat& format : all_formats()) {
+    constexpr int kPanel = 48;  // a multiple of every vector
+    constexpr int kSize = 256;
+    const HostTensor weight = quantized_tensor(format, kPanel, kSize, DType::kFloat32, 3);
+    std::vector<float> wanted(static_cast<std::size_t>(kPanel * kSize));
+    dequantize(weight, 0, kPanel, wanted.data());
+    const std::size_t words = row_words(format, kSize);
+    const auto groups = static_cast<std::size_t>(kSize / format.group_size);
+    std::vector<std::uint32_t> streams(words * kPanel);
+    std::vector<float> scales(groups * kPanel);
+    std::vector<float> biases(scales.size());
+    for (std::size_t column = 0; column < kPanel; ++column) {
+      std::vector<float> row(groups);
+      const auto spread = [&](const HostTensor& side, std::vector<float>& out) {
+        widen_scales(format.mode, side.dtype, side.data + column * groups * size_bytes(side.dtype), groups, row.data());
+        for (std::size_t group = 0; group < groups; ++group) {
+          out[group * kPanel + column] = row[group];
+        }
+      };
+      spread(weight.quantization->scales, scales);
+      if (weight.quantization->biases) {
+        spread(*weight.quantization->biases, biases);
+      }
+      for (std::size_t word = 0; word < words; ++word) {
+        std::memcpy(&streams[word * kPanel + column], weight.data + (column * words + word) * 4, 4);
+      }
+    }
+    for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+      std::vector<float> panel(wanted.size());
+      std::vector<float> rows(wanted.size());
+      isa.vector->expand_panel({.words = streams.data(),
+                                .scales = scales.data(),
+                                .biases = weight.quantization->biases ? biases.data() : nullptr,
+                                .out = panel.data(),
+                                .k = kSize,
+                                .panel_width = kPanel,
+                                .group_size = format.group_size,
+                                .bits = format.bits});
+      isa.vector->transpose_panel(panel.data(), kSize, kPanel, rows.data());
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const bool equal = std::isnan(wanted[i])
+                               ? std::isnan(rows[i])
+                               : std::bit_cast<std::uint32_t>(wanted[i]) == std::bit_cast<std::uint32_t>(rows[i]);
+        ASSERT_TRUE(equal) << isa.name << ", " << to_string(format) << ": element " << i << " is " << rows[i]
+                           << ", wanted " << wanted[i];
+      }
+    }
+  }
+}
+
+TEST(CpuQuantized, TablesAreExpandedRowByRow) {
+  for (const QuantizationFormat& format : all_formats()) {
+    const HostTensor weight = quantized_tensor(format, 10, 128, DType::kBFloat16, 4);
+    const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = {}, .threads = 1});
+    const EmbeddingTable table = backend->embedding_table(weight);
+    const EmbeddingTable wide = backend->embedding_table(expanded(weight));
+    const std::vector<std::int32_t> ids = {9, 0, 3, 3};
+    std::vector<float> actual(ids.size() * 128);
+    std::vector<float> wanted(actual.size());
+    backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
+      ops.read(ops.gather_sum(std::array{Lookup{&table, ids}, Lookup{&wide, ids}}), actual);
+      ops.read(ops.gather_sum(std::array{Lookup{&wide, ids}, Lookup{&table, ids}}), wanted);
+    });
+    EXPECT_EQ(actual, wanted) << to_string(format);
+    EXPECT_NE(actual, std::vector<float>(actual.size()));
+  }
+}
+
+}  // namespace
+}  // namespace mlxe::testing
