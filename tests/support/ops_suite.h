@@ -7,4 +7,5 @@
 #include "support/ops_suite_layers.h"
 #include "support/ops_suite_masks.h"
 #include "support/ops_suite_products.h"
+#include "support/ops_suite_quantized.h"
 #include "support/ops_suite_rows.h"

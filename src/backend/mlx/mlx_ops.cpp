@@ -37,7 +37,7 @@ Tensor MlxOps::gather_sum(std::span<const Lookup> lookups) {
     for (const Lookup& lookup : lookups) {
       const auto& table = static_cast<const MlxTable&>(*lookup.table->storage);
       const mx::array ids(lookup.ids.data(), {static_cast<int>(count)});
-      sum = mx::add(sum, mx::take(table.weight, ids, 0, stream_), stream_);
+      sum = mx::add(sum, look_up(table, ids, stream_), stream_);
     }
     return wrap(std::move(sum));
   });
@@ -75,9 +75,7 @@ Tensor MlxOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
         weight.out_features);
   return guarded("linear", [&] {
     const auto& linear = static_cast<const MlxLinear&>(*weight.storage);
-    mx::array y = linear.bias ? mx::addmm(*linear.bias, array_of(x), linear.weight, 1.0F, 1.0F, stream_)
-                              : mx::matmul(array_of(x), linear.weight, stream_);
-    y = activate(y, activation);
+    const mx::array y = activate(product(array_of(x), linear, stream_), activation);
     return wrap(residual.empty() ? y : mx::add(y, array_of(residual), stream_));
   });
 }

@@ -1,4 +1,4 @@
-// Weights of the checkpoint as float32 arrays of libmlx.
+// Weights of the checkpoint as arrays of libmlx.
 #include "backend/mlx/mlx_weights.h"
 
 #include <cstring>
@@ -37,6 +37,54 @@ mx::array copy_elements(const HostTensor& tensor) {
   return mx::array(elements.data(), mx::Shape(tensor.shape.begin(), tensor.shape.end()));
 }
 
+/// Scales or biases in their own type: libmlx widens them where it uses them.
+mx::array to_scales(const HostTensor& tensor) {
+  switch (tensor.dtype) {
+    case DType::kFloat32: return copy_elements<float>(tensor);
+    case DType::kFloat16: return copy_elements<mx::float16_t>(tensor);
+    case DType::kBFloat16: return copy_elements<mx::bfloat16_t>(tensor);
+    default: return copy_elements<std::uint8_t>(tensor);
+  }
+}
+
+MlxQuantized to_quantized(const HostTensor& tensor) {
+  const Quantization& quantization = *tensor.quantization;
+  HostTensor words = tensor;
+  words.shape.back() = static_cast<int>(row_words(quantization.format, tensor.shape.back()));
+  return {.format = quantization.format,
+          .words = copy_elements<std::uint32_t>(words),
+          .scales = to_scales(quantization.scales),
+          .biases = quantization.biases ? std::optional(to_scales(*quantization.biases)) : std::nullopt};
+}
+
+/// All parts as they are, those of one format joined; nothing if one is not quantised.
+std::vector<MlxQuantized> keep_quantized(std::span<const LinearPart> parts, mx::Stream stream) {
+  std::vector<MlxQuantized> kept;
+  for (const LinearPart& part : parts) {
+    if (part.weight.quantization == nullptr) {
+      return {};
+    }
+    MlxQuantized next = to_quantized(part.weight);
+    if (kept.empty() || kept.back().format != next.format || kept.back().scales.dtype() != next.scales.dtype()) {
+      kept.push_back(std::move(next));
+      continue;
+    }
+    const auto append = [&](mx::array& to, const mx::array& more) { to = mx::concatenate({to, more}, 0, stream); };
+    append(kept.back().words, next.words);
+    append(kept.back().scales, next.scales);
+    if (next.biases) {
+      append(*kept.back().biases, *next.biases);
+    }
+  }
+  for (MlxQuantized& quantized : kept) {
+    mx::eval(quantized.words, quantized.scales);
+    if (quantized.biases) {
+      quantized.biases->eval();
+    }
+  }
+  return kept;
+}
+
 mx::array to_array(const HostTensor& tensor, mx::Stream stream) {
   if (tensor.quantization != nullptr) {
     std::vector<float> elements(num_elements(tensor.shape));
@@ -58,6 +106,37 @@ bool has_all_data(const HostTensor& weight, const std::optional<HostTensor>& bia
 }
 
 }  // namespace
+
+mx::array product(const mx::array& x, const MlxLinear& linear, mx::Stream stream) {
+  if (linear.weight) {
+    return linear.bias ? mx::addmm(*linear.bias, x, *linear.weight, 1.0F, 1.0F, stream)
+                       : mx::matmul(x, *linear.weight, stream);
+  }
+  std::vector<mx::array> products;
+  for (const MlxQuantized& part : linear.quantized) {
+    products.push_back(mx::quantized_matmul(x, part.words, part.scales, part.biases, /*transpose=*/true,
+                                            part.format.group_size, part.format.bits,
+                                            std::string(to_string(part.format.mode)), stream));
+  }
+  const mx::array y = products.size() == 1 ? products[0] : mx::concatenate(std::move(products), 1, stream);
+  return linear.bias ? mx::add(y, *linear.bias, stream) : y;
+}
+
+mx::array look_up(const MlxTable& table, const mx::array& ids, mx::Stream stream) {
+  if (table.weight) {
+    return mx::take(*table.weight, ids, 0, stream);
+  }
+  const MlxQuantized& codes = *table.quantized;
+  // Widened first, as quantized_matmul() does for float32 activations; dequantize() alone rounds to the scales' type.
+  const auto side = [&](const mx::array& scales) {
+    const mx::array rows = mx::take(scales, ids, 0, stream);
+    return codes.biases ? mx::astype(rows, mx::float32, stream) : rows;
+  };
+  return mx::dequantize(mx::take(codes.words, ids, 0, stream), side(codes.scales),
+                        codes.biases ? std::optional(side(*codes.biases)) : std::nullopt, codes.format.group_size,
+                        codes.format.bits, std::string(to_string(codes.format.mode)), std::nullopt, mx::float32,
+                        stream);
+}
 
 LinearWeight make_linear(std::span<const LinearPart> parts, mx::Stream stream) {
   if (parts.empty()) {
@@ -81,23 +160,28 @@ LinearWeight make_linear(std::span<const LinearPart> parts, mx::Stream stream) {
   if (!complete) {
     return linear;
   }
+  auto storage = std::make_shared<MlxLinear>();
+  storage->quantized = keep_quantized(parts, stream);
   std::vector<mx::array> weights;
   std::vector<mx::array> biases;
   for (const LinearPart& part : parts) {
-    weights.push_back(to_array(part.weight, stream));
+    if (storage->quantized.empty()) {
+      weights.push_back(to_array(part.weight, stream));
+    }
     if (has_bias) {
       biases.push_back(part.bias ? to_array(*part.bias, stream)
                                  : mx::zeros({part.weight.shape[0]}, mx::float32, stream));
     }
   }
-  mx::array weight = mx::transpose(mx::concatenate(std::move(weights), 0, stream), stream);
-  std::optional<mx::array> bias;
   if (has_bias) {
-    bias = mx::concatenate(std::move(biases), 0, stream);
-    bias->eval();
+    storage->bias = mx::concatenate(std::move(biases), 0, stream);
+    storage->bias->eval();
   }
-  weight.eval();
-  linear.storage = std::make_shared<MlxLinear>(std::move(weight), std::move(bias));
+  if (!weights.empty()) {
+    storage->weight = mx::transpose(mx::concatenate(std::move(weights), 0, stream), stream);
+    storage->weight->eval();
+  }
+  linear.storage = std::move(storage);
   return linear;
 }
 
@@ -105,9 +189,14 @@ EmbeddingTable make_table(const HostTensor& weight, mx::Stream stream) {
   check_matrix("embedding table", weight);
   EmbeddingTable table{.rows = weight.shape[0], .columns = weight.shape[1], .storage = nullptr};
   if (weight.has_data()) {
-    mx::array values = to_array(weight, stream);
-    values.eval();
-    table.storage = std::make_shared<MlxTable>(std::move(values));
+    auto storage = std::make_shared<MlxTable>();
+    if (weight.quantization != nullptr) {
+      storage->quantized = to_quantized(weight);
+    } else {
+      storage->weight = to_array(weight, stream);
+      storage->weight->eval();
+    }
+    table.storage = std::move(storage);
   }
   return table;
 }

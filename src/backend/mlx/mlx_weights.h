@@ -1,26 +1,37 @@
-// Weights of the MLX backend: float32 arrays.
+// Weights of the MLX backend: float32 arrays, or what is quantised as it is.
 #pragma once
 
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include <mlx/mlx.h>
 
 #include "tensor/backend.h"
+#include "tensor/quantization.h"
 
 namespace mlxe::mlx_backend {
 
 namespace mx = mlx::core;
 
+/// Codes and scales as the checkpoint has them.
+struct MlxQuantized {
+  QuantizationFormat format;
+  mx::array words;                  // [rows, words of a row], uint32
+  mx::array scales;                 // [rows, groups]
+  std::optional<mx::array> biases;  // likewise
+};
+
 struct MlxLinear final : WeightStorage {
-  MlxLinear(mx::array w, std::optional<mx::array> b) : weight(std::move(w)), bias(std::move(b)) {}
-  mx::array weight;               // [in, out], a transposed view of the checkpoint's
-  std::optional<mx::array> bias;  // [out]
+  std::optional<mx::array> weight;      // [in, out], a transposed view of the checkpoint's; or
+  std::vector<MlxQuantized> quantized;  // one below the other: [out, in]
+  std::optional<mx::array> bias;        // [out]
 };
 
 struct MlxTable final : WeightStorage {
-  explicit MlxTable(mx::array w) : weight(std::move(w)) {}
-  mx::array weight;  // [rows, columns]
+  std::optional<mx::array> weight;  // [rows, columns], or
+  std::optional<MlxQuantized> quantized;
 };
 
 struct MlxNorm final : WeightStorage {
@@ -34,6 +45,11 @@ struct MlxConv final : WeightStorage {
   mx::array taps;                 // [taps, channels]
   std::optional<mx::array> bias;  // [channels]
 };
+
+/// x W^T + b
+[[nodiscard]] mx::array product(const mx::array& x, const MlxLinear& linear, mx::Stream stream);
+/// Rows of a table as float32.
+[[nodiscard]] mx::array look_up(const MlxTable& table, const mx::array& ids, mx::Stream stream);
 
 // Each as in tensor/backend.h: no data gives an empty handle, wrong shapes and types throw.
 [[nodiscard]] LinearWeight make_linear(std::span<const LinearPart> parts, mx::Stream stream);
