@@ -14,4 +14,7 @@ inline constexpr const char* kBytesCounter = "bytes";
 /// Registers all benchmarks with the kernels of `table`, one thread each, on random data: zeros run faster.
 void register_kernels(const cpu::KernelTable& table);
 
+/// Registers linear layers of a decoder, plain and quantised, one thread each.
+void register_linear_layers(const cpu::KernelTable& table);
+
 }  // namespace mlxe::bench

@@ -31,6 +31,7 @@ int run(int argc, char** argv) {
   }
   const cpu::KernelTable& table = cpu::choose_kernels();
   register_kernels(table);
+  register_linear_layers(table);
   std::map<std::string, double> peaks;
   for (const cpu::MatrixKernels* kernels : {table.fp32, table.bf16, table.int8}) {
     if (kernels != nullptr) {
