@@ -46,6 +46,8 @@ void add_model_flags(CLI::App& app, Session& session) {
          "mean, cls, max, ..., or several joined by + [what the checkpoint declares]")
       ->type_name("MODE");
   add_text_option(app, "--adapter", session.load.adapter, "a LoRA adapter to merge into the model: a folder or a name");
+  app.add_flag("--expand-quantized", session.load.expand_quantized,
+               "expand a quantised checkpoint's weights at load: more memory, the same vectors");
   app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
   app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
 }
