@@ -37,6 +37,9 @@ struct LoadOptions {
   /// Folder or name of a LoRA adapter that is merged into the model while it loads. A model's own folder may be an
   /// adapter's too: then this stays empty.
   std::optional<std::string> adapter = {};
+  /// Expand a quantised checkpoint's weights to the precision of the arithmetic. Without it they stay as they are in
+  /// memory and are expanded piece by piece on the way into each product; the vectors are the same.
+  bool expand_quantized = false;
   /// Called after each operation, by several workers at once; nothing is measured while this is empty.
   std::function<void(const OperationTime&)> on_operation = {};
   /// Expand a quantised checkpoint's weights to the precision of the arithmetic. Without it they stay as they are in
