@@ -1,7 +1,9 @@
 // `mlx_embeddings embed`: texts to vectors, into a file or onto standard output.
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <CLI/App.hpp>
@@ -60,6 +62,36 @@ struct Destination {
   }
 };
 
+/// Texts with one vector for each token: the same destinations, only that a text has several rows.
+struct TokenDestination {
+  Destination& destination;
+  std::vector<MultiVector> kept = {};
+  std::size_t texts = 0;
+
+  void take(std::span<const MultiVector> items) {
+    for (const MultiVector& item : items) {
+      destination.fingerprint.add(item.values);
+      destination.rows += item.count();
+      destination.dim = item.dim;
+      if (destination.lines_on_stdout) {
+        std::string line;
+        append_json_line(line, item, texts);
+        write_stdout(line);
+      }
+      ++texts;
+    }
+    if (destination.file) {
+      destination.file->append(items);
+    }
+    if (destination.lines_on_stdout) {
+      flush_stdout();
+    }
+    if (destination.keep) {
+      kept.insert(kept.end(), items.begin(), items.end());
+    }
+  }
+};
+
 int run_embed(const Session& session, const EmbedFlags& flags) {
   require_model(session);
   TextSource source(flags.input);
@@ -72,8 +104,15 @@ int run_embed(const Session& session, const EmbedFlags& flags) {
   }
   TextWindow first = source.next().value();  // a source without any text has thrown
   const Engine engine = load_engine(session);
-  embed_all(engine, session, source, std::move(first),
-            [&](const TextWindow&, const Embeddings& embeddings) { destination.take(embeddings); });
+  TokenDestination tokens{.destination = destination};
+  const bool late = !engine.info().late_interaction.empty();
+  if (late) {
+    embed_all_tokens(engine, session, source, std::move(first),
+                     [&](std::span<const MultiVector> items) { tokens.take(items); });
+  } else {
+    embed_all(engine, session, source, std::move(first),
+              [&](const TextWindow&, const Embeddings& embeddings) { destination.take(embeddings); });
+  }
   const ResultFacts facts{session.model, canonical_model_name(session.model), destination.rows, destination.dim,
                           destination.fingerprint.finish()};
   if (destination.file) {
@@ -81,7 +120,8 @@ int run_embed(const Session& session, const EmbedFlags& flags) {
     say(session, fmt::format("wrote {} x {} float32 to {}, fingerprint {}", facts.rows, facts.dim, flags.output_file,
                              facts.fingerprint));
   } else if (!destination.lines_on_stdout) {
-    write_stdout(result_json(facts, destination.keep ? &destination.kept : nullptr));
+    write_stdout(late ? result_json(facts, tokens.texts, destination.keep ? &tokens.kept : nullptr)
+                      : result_json(facts, destination.keep ? &destination.kept : nullptr));
   }
   flush_stdout();
   return kExitOk;
@@ -111,6 +151,13 @@ void add_embed_command(CLI::App& app, Session& session) {
       ->excludes(file);
   add_model_flags(*command, session);
   add_embed_flags(*command, session);
+  CLI::Option* query = command->add_flag_callback(
+      "--query", [&session] { session.embed.role = Role::kQuery; }, "the texts are queries: use the prompt for those");
+  command
+      ->add_flag_callback(
+          "--document", [&session] { session.embed.role = Role::kDocument; },
+          "the texts are documents: use the prompt for those")
+      ->excludes(query);
   command->footer(
       "Examples:\n"
       "  mlx_embeddings embed -m ./all-MiniLM-L6-v2 \"a cat\" \"a dog\" --output json\n"

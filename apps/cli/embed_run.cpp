@@ -43,8 +43,17 @@ struct RunState {
                   name, item.tokens_in_text, item.tokens, engine.info().max_positions));
 }
 
-Embeddings embed_window(const Engine& engine, const Session& session, const TextSource& source,
-                        const TextWindow& window, RunState& state) {
+const ItemReport& report_of(const Embeddings& embeddings, std::size_t index) {
+  return embeddings.items[index];
+}
+const ItemReport& report_of(const std::vector<MultiVector>& items, std::size_t index) {
+  return items[index].report;
+}
+
+/// \param embed  what the engine is asked for: a vector for each text or for each token
+template <typename Embed>
+auto embed_window(const Engine& engine, const Session& session, const TextSource& source, const TextWindow& window,
+                  RunState& state, const Embed& embed) {
   const std::vector<std::string_view> texts(window.texts.begin(), window.texts.end());
   EmbedOptions options = session.embed;
   // Overflow is checked here, as the engine counts texts from this window's first and a user counts lines.
@@ -54,24 +63,24 @@ Embeddings embed_window(const Engine& engine, const Session& session, const Text
                      state.report.num_tokens + progress.tokens);
     return interrupt_signal() == 0;
   };
-  Embeddings embeddings;
+  decltype(embed(texts, options)) embeddings;
   try {
-    embeddings = engine.embed(texts, options);
+    embeddings = embed(texts, options);
   } catch (const Error& error) {
     if (state.report.num_texts == 0 || error.code() == ErrorCode::kCancelled) {
       throw;
     }
     throw Error(error.code(), fmt::format("{} (texts counted from {} on)", error.what(), source.name_of(window, 0)));
   }
-  for (std::size_t i = 0; i < embeddings.count(); ++i) {
-    const ItemReport& item = embeddings.items[i];
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const ItemReport& item = report_of(embeddings, i);
     if (item.truncated() && session.embed.on_overflow == Overflow::kError) {
       throw_too_long(engine, source.name_of(window, i), item);
     }
     state.report.num_truncated += item.truncated() ? 1 : 0;
     state.report.num_tokens += static_cast<std::size_t>(item.tokens);
   }
-  state.report.num_texts += embeddings.count();
+  state.report.num_texts += texts.size();
   state.bytes_done += window.bytes;
   return embeddings;
 }
@@ -88,17 +97,17 @@ void say_truncation(const Engine& engine, const Session& session, const RunRepor
                                              : std::string("the model reads no more")));
 }
 
-}  // namespace
-
-RunReport embed_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
-                    const std::function<void(const TextWindow&, const Embeddings&)>& sink) {
+/// The loop over windows; see embed_window().
+template <typename Embed, typename Sink>
+RunReport run_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
+                  const Embed& embed, const Sink& sink) {
   const auto start = std::chrono::steady_clock::now();
   RunReport report;
   {
     RunState state{{}, 0, source.total_bytes(), ProgressBar(!session.quiet)};
     std::optional<TextWindow> window = std::move(first);
     while (window) {
-      sink(*window, embed_window(engine, session, source, *window, state));
+      sink(*window, embed_window(engine, session, source, *window, state, embed));
       throw_if_interrupted();
       window = source.next();
     }
@@ -111,6 +120,28 @@ RunReport embed_all(const Engine& engine, const Session& session, TextSource& so
                               report.num_tokens, report.seconds, static_cast<double>(report.num_texts) / seconds,
                               static_cast<double>(report.num_tokens) / seconds));
   return report;
+}
+
+}  // namespace
+
+RunReport embed_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
+                    const std::function<void(const TextWindow&, const Embeddings&)>& sink) {
+  return run_all(
+      engine, session, source, std::move(first),
+      [&](std::span<const std::string_view> texts, const EmbedOptions& options) {
+        return engine.embed(texts, options);
+      },
+      sink);
+}
+
+RunReport embed_all_tokens(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
+                           const std::function<void(std::span<const MultiVector>)>& sink) {
+  return run_all(
+      engine, session, source, std::move(first),
+      [&](std::span<const std::string_view> texts, const EmbedOptions& options) {
+        return engine.multi_vector(texts, options);
+      },
+      [&](const TextWindow&, const std::vector<MultiVector>& items) { sink(items); });
 }
 
 void append(Embeddings& all, const Embeddings& more) {

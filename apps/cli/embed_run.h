@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct RunReport {
 ///         and whatever Engine::embed and TextSource::next throw
 RunReport embed_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
                     const std::function<void(const TextWindow&, const Embeddings&)>& sink);
+
+/// embed_all() for a model that gives one vector for each token.
+RunReport embed_all_tokens(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
+                           const std::function<void(std::span<const MultiVector>)>& sink);
 
 /// All texts and vectors of a run in memory, for work that needs them together.
 struct Collected {

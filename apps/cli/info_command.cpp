@@ -32,6 +32,14 @@ std::size_t count(int number) {
   return static_cast<std::size_t>(number);
 }
 
+std::vector<std::string> texts_of(const std::vector<int>& numbers) {
+  std::vector<std::string> texts;
+  for (const int number : numbers) {
+    texts.push_back(std::to_string(number));
+  }
+  return texts;
+}
+
 std::vector<Fact> facts_of(const ModelInfo& info) {
   return {
       {"path", "folder", info.path},
@@ -51,6 +59,9 @@ std::vector<Fact> facts_of(const ModelInfo& info) {
       {"max_positions", "  can be raised to", count(info.max_positions)},
       {"prompt_names", "prompts", info.prompt_names},
       {"default_prompt_name", "default prompt", info.default_prompt_name},
+      {"prompt_source", "  taken from", info.prompt_source},
+      {"matryoshka_dims", "trained dimensions", texts_of(info.matryoshka_dims)},
+      {"late_interaction", "late interaction", info.late_interaction},
       {"device", "device", info.device},
       {"precision", "precision", info.precision},
       {"precision_reason", "  because", info.precision_reason},

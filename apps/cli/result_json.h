@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "mlxe/output.h"
 
@@ -19,5 +20,9 @@ struct ResultFacts {
 /// {model, resolved_model, shape, dtype, fingerprint[, embeddings]}, indented by two, with a final newline.
 /// \param embeddings  null leaves the vectors out
 [[nodiscard]] std::string result_json(const ResultFacts& facts, const Embeddings* embeddings);
+
+/// The same for texts with one vector for each token: `shape` counts the vectors of all texts, `texts` the texts.
+[[nodiscard]] std::string result_json(const ResultFacts& facts, std::size_t texts,
+                                      const std::vector<MultiVector>* embeddings);
 
 }  // namespace mlxe::cli

@@ -1,11 +1,13 @@
 // The shared flags, the loading of the model and the talk on stderr.
 #include "session.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -91,6 +93,12 @@ Engine load_engine(const Session& session) {
   const ModelInfo& info = engine.info();
   for (const std::string& warning : info.warnings) {
     say(session, "warning: " + warning);
+  }
+  if (const auto& trained = info.matryoshka_dims;
+      session.embed.dimensions && !trained.empty() &&
+      std::find(trained.begin(), trained.end(), *session.embed.dimensions) == trained.end()) {
+    say(session, fmt::format("warning: {} dimensions are none of those that the model was trained for: {}",
+                             *session.embed.dimensions, fmt::join(trained, ", ")));
   }
   detail(session, fmt::format("loaded {} ({}, {} dimensions, {} pooling from {}) in {:.2f} s", info.path,
                               info.model_type, info.embedding_dim, info.pooling, info.pooling_source, seconds));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "mlxe/output.h"
@@ -21,6 +22,10 @@ enum class VectorFormat { kNpy, kSafetensors, kJsonLines };
 /// \param index  of the text in the whole input
 void append_json_line(std::string& out, const Embeddings& embeddings, std::size_t row, std::size_t index);
 
+/// The same for a text with one vector for each token.
+/// \param index  of the text in the whole input
+void append_json_line(std::string& out, const MultiVector& item, std::size_t index);
+
 /// Takes vectors window after window. finish() puts the file in place; without it nothing is left behind.
 /// A pipe or device (/dev/stdout) gets the bytes directly: .npy and .safetensors then wait in memory for finish(),
 /// as their headers hold the number of rows.
@@ -35,7 +40,11 @@ class VectorFile {
   VectorFile& operator=(const VectorFile&) = delete;
 
   void append(const Embeddings& embeddings);  ///< throws Error{kIo}: a full disk
-  void finish();                              ///< throws Error{kIo}
+  /// Texts with one vector for each token; one file has either these or the others. In .safetensors the tensor
+  /// `embeddings` then has the vectors of all texts, and text i those from offsets[i] to offsets[i + 1].
+  /// \throws Error{kInvalidInput} for .npy, which holds one array
+  void append(std::span<const MultiVector> items);
+  void finish();  ///< throws Error{kIo}
 
  private:
   struct State;

@@ -36,6 +36,14 @@ class Engine {
   [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings(std::span<const std::string_view> texts,
                                                               const EmbedOptions& options = {}) const;
 
+  /// One vector for each token of a late-interaction model (ColBERT and its like), of length 1, in input order. Queries
+  /// get their prefix and are filled up, documents get theirs and lose the words that do not count, as the checkpoint
+  /// says. maxsim() in similarity.h compares them. Bits do not depend on other texts, as for embed().
+  /// \param options  role says which of the two the texts are (kNone: documents). A prompt is put behind the prefix
+  /// \throws Error{kUnsupported} for a model that gives one vector for a whole text, and as embed()
+  [[nodiscard]] std::vector<MultiVector> multi_vector(std::span<const std::string_view> texts,
+                                                      const EmbedOptions& options) const;
+
   [[nodiscard]] const ModelInfo& info() const;
 
   Engine(Engine&&) noexcept;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mlxe {
 
@@ -47,6 +48,15 @@ struct LoadOptions {
   bool expand_quantized = false;
 };
 
+/// What the texts of a call are; it picks their prompt where neither a prompt nor a name is given, as encode_query and
+/// encode_document of sentence-transformers do: "query", or the first of "document", "passage" and "corpus" that the
+/// model has, else its default one.
+enum class Role {
+  kNone,
+  kQuery,
+  kDocument,
+};
+
 /// What to do with a text of more tokens than the limit.
 enum class Overflow {
   kTruncate,  ///< keep the first tokens (special tokens stay) and say so in the report
@@ -66,10 +76,13 @@ struct Progress {
 };
 
 struct EmbedOptions {
-  std::optional<std::string> prompt_name = {};  ///< a prompt of config_sentence_transformers.json
-  std::optional<std::string> prompt = {};       ///< put before every text as it is; wins over prompt_name
-  std::optional<int> dimensions = {};           ///< keep the first N dimensions (Matryoshka), before normalising
-  std::optional<int> max_length = {};           ///< tokens with special ones; at most the model's positions
+  Role role = Role::kNone;
+  /// One of ModelInfo::prompt_names; "document", "passage" and "corpus" stand for each other where only one is there.
+  std::optional<std::string> prompt_name = {};
+  std::optional<std::string> prompt = {};  ///< put before every text as it is; wins over prompt_name
+  std::vector<std::string> prompts = {};   ///< put before the texts, one for each; wins over all of the above
+  std::optional<int> dimensions = {};      ///< keep the first N dimensions (Matryoshka), before normalising
+  std::optional<int> max_length = {};      ///< tokens with special ones; at most the model's positions
   Normalize normalize = Normalize::kAlways;
   Overflow on_overflow = Overflow::kTruncate;
   std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result

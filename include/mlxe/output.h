@@ -33,6 +33,18 @@ struct TokenEmbeddings {
   ItemReport report;
 };
 
+/// One vector for each token of a text that counts when texts are compared: what a late-interaction model gives.
+struct MultiVector {
+  int dim = 0;
+  std::vector<std::int32_t> ids;  ///< [count]; of the tokens
+  std::vector<float> values;      ///< [count, dim], row-major, all finite
+  ItemReport report;
+  [[nodiscard]] std::size_t count() const { return ids.size(); }
+  [[nodiscard]] std::span<const float> row(std::size_t index) const {
+    return std::span(values).subspan(index * static_cast<std::size_t>(dim), static_cast<std::size_t>(dim));
+  }
+};
+
 /// What is loaded and where each choice came from; everything that `mlx_embeddings info` prints.
 struct ModelInfo {
   std::string path;        ///< folder the model was read from
@@ -51,9 +63,14 @@ struct ModelInfo {
   std::string max_length_source;
   int max_positions = 0;  ///< the model's own limit
   std::vector<std::string> prompt_names;
-  std::string default_prompt_name;  ///< empty if none
-  std::string device;               ///< "cpu", "mlx (cpu)", "mlx (gpu)"
-  std::string precision;            ///< "fp32", ...
+  std::string default_prompt_name;   ///< empty if none
+  std::string prompt_source;         ///< the file that has the prompts, or the known family they are taken from
+  std::vector<int> matryoshka_dims;  ///< numbers of dimensions that the model was trained for; empty if none are named
+  /// How queries and documents are prepared, of a model that gives one vector for each token (multi_vector()); empty
+  /// for one that gives one for a whole text (embed()).
+  std::string late_interaction;
+  std::string device;     ///< "cpu", "mlx (cpu)", "mlx (gpu)"
+  std::string precision;  ///< "fp32", ...
   std::string precision_reason;
   std::string instruction_set;  ///< "avx512", "avx2", "portable"; empty for mlx
   int threads = 0;

@@ -1,8 +1,12 @@
-// Cosine similarity of embeddings.
+// Cosine similarity of embeddings, and MaxSim of what late-interaction models give.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "mlxe/output.h"
@@ -35,6 +39,46 @@ namespace mlxe {
     }
   }
   return cosines;
+}
+
+/// What a document scores that has no vector left (all of its words were left out): far below any other.
+inline constexpr float kEmptyDocumentScore = -1e9F;
+
+/// Late interaction: for each vector of the query the largest product with one of the document's, summed.
+/// Source: maxsim() of sentence-transformers, which leaves masked tokens out as we do
+[[nodiscard]] inline float maxsim(const MultiVector& query, const MultiVector& document) {
+  if (document.count() == 0) {
+    return kEmptyDocumentScore;
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < query.count(); ++i) {
+    const auto left = query.row(i);
+    float best = -std::numeric_limits<float>::infinity();
+    for (std::size_t j = 0; j < document.count(); ++j) {
+      const auto right = document.row(j);
+      std::array<float, 8> lanes = {};  // independent sums, which a compiler may add side by side
+      for (std::size_t k = 0; k < left.size(); ++k) {
+        lanes[k % 8] += left[k] * right[k];
+      }
+      best = std::max(
+          best, ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
+    }
+    sum += static_cast<double>(best);
+  }
+  return static_cast<float>(sum);
+}
+
+/// maxsim() of every query with every document, row-major [queries, documents].
+[[nodiscard]] inline std::vector<float> maxsim(std::span<const MultiVector> queries,
+                                               std::span<const MultiVector> documents) {
+  std::vector<float> scores;
+  scores.reserve(queries.size() * documents.size());
+  for (const MultiVector& query : queries) {
+    for (const MultiVector& document : documents) {
+      scores.push_back(maxsim(query, document));
+    }
+  }
+  return scores;
 }
 
 }  // namespace mlxe

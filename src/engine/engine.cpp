@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/late_encoder.h"
 #include "engine/loader.h"
 #include "engine/make_backend.h"
 #include "engine/text_encoder.h"
@@ -48,6 +49,12 @@ Embeddings Engine::embed(std::span<const std::string_view> texts, const EmbedOpt
 std::vector<TokenEmbeddings> Engine::token_embeddings(std::span<const std::string_view> texts,
                                                       const EmbedOptions& options) const {
   return with_memory_errors("embed the tokens", [&] { return impl_->encoder.token_embeddings(texts, options); });
+}
+
+std::vector<MultiVector> Engine::multi_vector(std::span<const std::string_view> texts,
+                                              const EmbedOptions& options) const {
+  return with_memory_errors("embed the texts",
+                            [&] { return LateEncoder(impl_->encoder.loaded()).encode(texts, options); });
 }
 
 const ModelInfo& Engine::info() const {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "engine/family_defaults.h"
 #include "engine/model_folders.h"
 #include "engine/pipeline.h"
 #include "mlxe/error.h"
@@ -34,9 +35,23 @@ DenseLayer load_dense(const DenseSpec& spec, Backend& backend, ModelInfo& info) 
   if (spec.bias) {
     part.bias = weights.take("linear.bias", {spec.out_features});
   }
+  DenseLayer layer{.activation = spec.activation, .use_residual = spec.residual};
+  if (spec.residual && spec.in_features != spec.out_features) {
+    layer.residual = backend.linear_weight(std::array{
+        LinearPart{.weight = weights.take("residual.weight", {spec.out_features, spec.in_features}), .bias = {}}});
+  }
   weights.finish();
   info.num_parameters += weights.num_parameters();
-  return {.weight = backend.linear_weight(std::array{std::move(part)}), .activation = spec.activation};
+  layer.weight = backend.linear_weight(std::array{std::move(part)});
+  return layer;
+}
+
+// Stanford's ColBERT keeps its projection among the transformer's weights.
+DenseLayer take_projection(WeightMap& weights, Backend& backend, int hidden_size, int& width) {
+  const Shape found = weights.shape_of("linear.weight").value_or(Shape());
+  width = found.size() == 2 ? found[0] : 1;
+  LinearPart part{.weight = weights.take("linear.weight", {width, hidden_size}), .bias = {}};
+  return {.weight = backend.linear_weight(std::array{std::move(part)}), .activation = Activation::kNone};
 }
 
 // A token id beyond the table would read past its end.
@@ -67,6 +82,35 @@ void describe_text(const TextSettings& settings, ModelInfo& info) {
     info.prompt_names.push_back(name);
   }
   info.default_prompt_name = settings.default_prompt_name.value_or("");
+  info.prompt_source = settings.prompt_source;
+}
+
+// "matryoshka_dimensions" is what servers of embeddings read, the other is what the library's own tools write.
+void read_matryoshka(const JsonFields& config, ModelInfo& info) {
+  for (const char* key : {"matryoshka_dims", "matryoshka_dimensions"}) {
+    if (!config.has(key) || !config.at(key).is_array()) {
+      continue;
+    }
+    for (const Json& dim : config.at(key)) {
+      if (dim.is_number_integer() && dim.get<int>() > 0) {
+        info.matryoshka_dims.push_back(dim.get<int>());
+      }
+    }
+    return;
+  }
+}
+
+void describe_late(const LateInteractionSpec& spec, const LateInteraction& late, const Tokenizer& tokenizer,
+                   ModelInfo& info) {
+  const std::string filling = late.expansion ? fmt::format("filled up to {} tokens with '{}'{}", late.expansion->length,
+                                                           tokenizer.id_to_token(late.expansion_id).value_or("?"),
+                                                           late.expansion->attend ? "" : " that is not attended to")
+                                             : fmt::format("up to {} tokens", late.query.max_length);
+  info.late_interaction = fmt::format("queries {}; documents up to {} tokens, {} words left out (from {})", filling,
+                                      late.document.max_length, late.document.skipped_ids.size(), spec.source);
+  info.modules[1] = "one vector for each token";
+  info.pooling = "none";
+  info.pooling_source = spec.source;
 }
 
 void describe_backend(const BackendInfo& backend, ModelInfo& info) {
@@ -82,13 +126,19 @@ void describe_backend(const BackendInfo& backend, ModelInfo& info) {
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
                        std::unique_ptr<Backend> backend) {
   const ModelFolders folders = find_model_folders(folder, options.adapter);
-  PipelineSpec pipeline = read_pipeline(folders.pipeline, options.pooling);
+  std::optional<LateInteractionSpec> late = read_late_interaction(folders.pipeline);
+  if (late && options.pooling) {
+    throw Error(ErrorCode::kInvalidInput,
+                "the model gives one vector for each token, so there is no pooling to choose");
+  }
+  PipelineSpec pipeline = late ? late->pipeline : read_pipeline(folders.pipeline, options.pooling);
   const std::filesystem::path model_folder = folders.base.value_or(pipeline.transformer_folder);
   const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
   const std::filesystem::path config_path = model_folder / "config.json";
   const JsonFields config(load_json(config_path), config_path.string());
   const Architecture& architecture = find_architecture(config.text("model_type"));
   TextSettings settings = read_text_settings(folders.pipeline, text_folder);
+  apply_family(folder, config, pipeline, settings);
   Tokenizer tokenizer = load_tokenizer(text_folder, settings);
 
   WeightMap weights(model_folder, architecture.weight_name,
@@ -99,11 +149,18 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     info.adapter = folders.adapter->string();
   }
   std::unique_ptr<Model> model = architecture.make(config, weights, *backend, HeadSpec());
-  weights.finish();
   const ModelTraits& traits = model->traits();
+  std::vector<std::variant<DenseLayer, NormalizeStep>> steps;
+  int width = traits.hidden_size;
+  if (late && late->inline_projection) {
+    steps.emplace_back(take_projection(weights, *backend, traits.hidden_size, width));
+  }
+  weights.finish();
   check_vocabulary(tokenizer, traits);
   settle_max_length(settings, traits, tokenizer);
-  const int width = check_widths(pipeline, traits.hidden_size);
+  if (!late || !late->inline_projection) {
+    width = check_widths(pipeline, traits.hidden_size);
+  }
 
   info.path = folder.string();
   info.model_type = architecture.model_type;
@@ -118,16 +175,21 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   info.modules = describe(pipeline);
   info.max_positions = traits.max_positions;
   describe_text(settings, info);
+  read_matryoshka(config, info);
   describe_backend(backend->info(), info);
   info.warnings = std::move(pipeline.warnings);
 
-  std::vector<std::variant<DenseLayer, NormalizeStep>> steps;
   for (const auto& step : pipeline.steps) {
     if (const auto* dense = std::get_if<DenseSpec>(&step)) {
       steps.emplace_back(load_dense(*dense, *backend, info));
     } else {
       steps.emplace_back(NormalizeStep{});
     }
+  }
+  std::optional<LateInteraction> settled;
+  if (late) {
+    settled = settle(*late, settings.prompts, settings.max_length, traits.max_positions, tokenizer, text_folder);
+    describe_late(*late, *settled, tokenizer, info);
   }
   return {.backend = std::move(backend),
           .model = std::move(model),
@@ -136,6 +198,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
           .steps = std::move(steps),
           .width = width,
           .settings = std::move(settings),
+          .late = std::move(settled),
           .info = std::move(info)};
 }
 

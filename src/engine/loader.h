@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "engine/late_interaction.h"
 #include "engine/text_settings.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
@@ -29,6 +31,7 @@ struct LoadedModel {
   std::vector<std::variant<DenseLayer, NormalizeStep>> steps;  ///< after the pooling
   int width = 0;                                               ///< of a vector after the last step
   TextSettings settings;
+  std::optional<LateInteraction> late = {};  ///< the steps then run on tokens, and nothing is pooled
   ModelInfo info;
 };
 

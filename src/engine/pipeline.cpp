@@ -23,16 +23,6 @@ struct ModuleEntry {
   std::string kind;  // "Pooling"
 };
 
-// A folder below the model's own: modules.json comes from strangers and must not lead elsewhere.
-void check_module_path(const std::string& path, const std::string& what) {
-  const std::filesystem::path parts(path);
-  const bool climbs = std::ranges::find(parts, std::filesystem::path("..")) != parts.end();
-  if (parts.is_absolute() || climbs || path.find_first_of(std::string_view("\\:\0", 3)) != std::string::npos) {
-    throw Error(ErrorCode::kCorruptModel,
-                fmt::format("{}: 'path' is '{}', wanted a folder inside the model's own", what, path));
-  }
-}
-
 ModuleEntry read_module_entry(const Json& json, std::size_t index) {
   const JsonFields fields(json, fmt::format("modules.json entry {}", index));
   ModuleEntry entry{.path = fields.text("path", ""), .kind = {}};
@@ -112,25 +102,33 @@ void read_pooling(const std::filesystem::path& folder, const std::string& name, 
   }
 }
 
-DenseSpec read_dense(const std::filesystem::path& folder, const std::string& name) {
+}  // namespace
+
+// A folder below the model's own: modules.json comes from strangers and must not lead elsewhere.
+void check_module_path(const std::string& path, const std::string& what) {
+  const std::filesystem::path parts(path);
+  const bool climbs = std::ranges::find(parts, std::filesystem::path("..")) != parts.end();
+  if (parts.is_absolute() || climbs || path.find_first_of(std::string_view("\\:\0", 3)) != std::string::npos) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{}: 'path' is '{}', wanted a folder inside the model's own", what, path));
+  }
+}
+
+DenseSpec read_dense(const std::filesystem::path& folder, const std::string& name, const std::string& feature) {
   const std::filesystem::path path = folder / name / "config.json";
   const JsonFields fields(load_json(path), path.string());
-  const auto unsupported = [&](std::string_view what) {
-    return Error(ErrorCode::kUnsupported, fmt::format("{}: {}", path.string(), what));
-  };
-  if (fields.boolean("use_residual", false)) {
-    throw unsupported("'use_residual' is true, only false is supported");
-  }
   for (const char* key : {"module_input_name", "module_output_name"}) {
-    if (const std::string feature = fields.text(key, "sentence_embedding"); feature != "sentence_embedding") {
-      throw unsupported(fmt::format("'{}' is '{}', only 'sentence_embedding' is supported", key, feature));
+    if (const std::string found = fields.text(key, feature); found != feature) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: '{}' is '{}', only '{}' is supported here", path.string(), key, found, feature));
     }
   }
   DenseSpec dense{.name = name,
                   .folder = folder / name,
                   .in_features = fields.integer("in_features", 1, kMaxWidth),
                   .out_features = fields.integer("out_features", 1, kMaxWidth),
-                  .bias = fields.boolean("bias", true)};
+                  .bias = fields.boolean("bias", true),
+                  .residual = fields.boolean("use_residual", false)};
   if (fields.has("activation_function")) {
     try {
       dense.activation = activation_from_torch(fields.text("activation_function"));
@@ -141,17 +139,20 @@ DenseSpec read_dense(const std::filesystem::path& folder, const std::string& nam
   return dense;
 }
 
-}  // namespace
-
 PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optional<std::string>& pooling) {
   PipelineSpec pipeline;
   if (const std::optional<Json> json = load_json_if_present(folder / "modules.json")) {
     const std::vector<ModuleEntry> modules = read_modules(folder, *json);
     pipeline.transformer_folder = folder / modules[0].path;
-    read_pooling(folder, modules[1].path, pipeline);
+    // Converters that copy files and no folders lose it.
+    if (std::filesystem::exists(folder / modules[1].path)) {
+      read_pooling(folder, modules[1].path, pipeline);
+    } else {
+      pipeline.pooling_gap = fmt::format("modules.json lists '{}', which is not there", modules[1].path);
+    }
     for (std::size_t index = 2; index < modules.size(); ++index) {
       if (modules[index].kind == "Dense") {
-        pipeline.steps.emplace_back(read_dense(folder, modules[index].path));
+        pipeline.steps.emplace_back(read_dense(folder, modules[index].path, "sentence_embedding"));
       } else {
         pipeline.steps.emplace_back(NormalizeSpec{});
       }
@@ -161,14 +162,12 @@ PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optio
     if (std::filesystem::exists(folder / "1_Pooling" / "config.json")) {
       read_pooling(folder, "1_Pooling", pipeline);
     } else {
-      pipeline.pooling = parse_pooling("mean");
-      pipeline.pooling_source = "default";
-      if (!pooling) {
-        pipeline.warnings.emplace_back(
-            "the folder has no modules.json and no 1_Pooling: pooling is the mean by default, as in "
-            "sentence-transformers");
-      }
+      pipeline.pooling_gap = "the folder has no modules.json and no 1_Pooling";
     }
+  }
+  if (!pipeline.pooling_gap.empty()) {
+    pipeline.pooling = parse_pooling("mean");
+    pipeline.pooling_source = "default";
   }
   while (!pipeline.steps.empty() && std::holds_alternative<NormalizeSpec>(pipeline.steps.back())) {
     pipeline.steps.pop_back();

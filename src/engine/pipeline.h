@@ -19,6 +19,7 @@ struct DenseSpec {
   int in_features = 0;
   int out_features = 0;
   bool bias = true;
+  bool residual = false;  ///< use_residual: the input is added, through a layer of its own if the widths differ
   Activation activation = Activation::kTanh;
 };
 
@@ -29,6 +30,7 @@ struct PipelineSpec {
   std::filesystem::path transformer_folder;  ///< holds config.json, the weights and the tokenizer
   PoolingSpec pooling;
   std::string pooling_source;                                 ///< file or option that decided it
+  std::string pooling_gap;                                    ///< what is missing, if nothing decided it
   std::optional<int> pooling_width;                           ///< word_embedding_dimension, if the file has it
   std::vector<std::variant<DenseSpec, NormalizeSpec>> steps;  ///< between the pooling and the end
   bool normalize_declared = false;  ///< the last module is Normalize; it is not among the steps
@@ -42,6 +44,14 @@ struct PipelineSpec {
 /// Source: SentenceTransformer of sentence-transformers and its modules Transformer, Pooling, Dense, Normalize
 [[nodiscard]] PipelineSpec read_pipeline(const std::filesystem::path& folder,
                                          const std::optional<std::string>& pooling);
+
+/// \throws Error{kCorruptModel} for a path of modules.json that leads out of the model's folder; `what` names the entry
+void check_module_path(const std::string& path, const std::string& what);
+
+/// One Dense module.
+/// \param feature  what it works on: "sentence_embedding" or "token_embeddings"
+[[nodiscard]] DenseSpec read_dense(const std::filesystem::path& folder, const std::string& name,
+                                   const std::string& feature);
 
 /// Follows the width of a vector through the pipeline.
 /// \returns the width at its end

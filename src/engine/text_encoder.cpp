@@ -2,13 +2,12 @@
 #include "engine/text_encoder.h"
 
 #include <algorithm>
-#include <cmath>
-#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "engine/call_checks.h"
 #include "engine/scheduler.h"
 #include "mlxe/error.h"
 
@@ -20,72 +19,26 @@ namespace {
 constexpr std::size_t kWindowTexts = 16384;
 constexpr std::size_t kWindowBytes = 16U << 20U;
 
-void check_utf8(std::span<const std::string_view> texts) {
-  for (std::size_t index = 0; index < texts.size(); ++index) {
-    if (!is_valid_utf8(texts[index])) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("text {} is not valid UTF-8", index));
-    }
-  }
-}
-
-void check_finite(std::span<const float> values, std::size_t index) {
-  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    throw Error(
-        ErrorCode::kNonFinite,
-        fmt::format("the result for text {} holds NaN or infinity and was withheld, wanted finite values", index));
-  }
-}
-
-// Counts finished texts and asks the caller whether to go on.
-class ProgressReporter {
- public:
-  ProgressReporter(const std::function<bool(const Progress&)>& callback, std::size_t total)
-      : callback_(callback), progress_{.done = 0, .total = total, .tokens = 0} {}
-
-  void advance(std::size_t texts, std::size_t tokens) {
-    if (!callback_) {
-      return;
-    }
-    const std::lock_guard lock(mutex_);
-    progress_.done += texts;
-    progress_.tokens += tokens;
-    report();
-  }
-
-  // Texts without tokens are in no micro-batch; they are done at the end.
-  void finish() {
-    if (callback_ && progress_.done < progress_.total) {
-      progress_.done = progress_.total;
-      report();
-    }
-  }
-
- private:
-  void report() const {
-    if (!callback_(progress_)) {
-      throw Error(ErrorCode::kCancelled,
-                  fmt::format("cancelled after {} of {} texts", progress_.done, progress_.total));
-    }
-  }
-
-  const std::function<bool(const Progress&)>& callback_;
-  std::mutex mutex_;
-  Progress progress_;
-};
-
 }  // namespace
 
 TextEncoder::Plan TextEncoder::make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const {
   check_utf8(texts);
   const ModelInfo& info = loaded_.info;
-  Plan plan{.prompt = choose_prompt(loaded_.settings, options),
-            .prompt_length = 0,
-            .max_length = options.max_length.value_or(info.max_length),
-            .max_length_source = options.max_length ? "max_length" : info.max_length_source,
-            .batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : loaded_.backend->info().batch_tokens,
-            .on_overflow = options.on_overflow};
-  if (!is_valid_utf8(plan.prompt)) {
-    throw Error(ErrorCode::kInvalidInput, "the prompt is not valid UTF-8");
+  if (!options.prompts.empty() && options.prompts.size() != texts.size()) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("there are {} prompts for {} texts, wanted one for each",
+                                                      options.prompts.size(), texts.size()));
+  }
+  Plan plan{
+      .prompts = options.prompts.empty() ? std::vector{choose_prompt(loaded_.settings, options)} : options.prompts,
+      .prompt_lengths = {},
+      .max_length = options.max_length.value_or(info.max_length),
+      .max_length_source = options.max_length ? "max_length" : info.max_length_source,
+      .batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : loaded_.backend->info().batch_tokens,
+      .on_overflow = options.on_overflow};
+  for (const std::string& prompt : plan.prompts) {
+    if (!is_valid_utf8(prompt)) {
+      throw Error(ErrorCode::kInvalidInput, "the prompt is not valid UTF-8");
+    }
   }
   const int smallest = loaded_.tokenizer.num_special_tokens() + 1;
   if (plan.max_length < smallest || plan.max_length > info.max_positions) {
@@ -94,34 +47,40 @@ TextEncoder::Plan TextEncoder::make_plan(std::span<const std::string_view> texts
         fmt::format("max_length is {}, wanted {} (the special tokens and one more) to {} (the model's positions)",
                     plan.max_length, smallest, info.max_positions));
   }
-  if (!loaded_.pooling.include_prompt && !plan.prompt.empty()) {
-    plan.prompt_length = count_prompt_tokens(plan);
+  const bool has_prompt = std::ranges::any_of(plan.prompts, [](const std::string& prompt) { return !prompt.empty(); });
+  if (!loaded_.pooling.include_prompt && has_prompt) {
+    plan.prompt_lengths = count_prompt_tokens(plan);
   }
   return plan;
 }
 
-// The prompt is tokenised alone, as sentence-transformers does: its tokens, the special ones before it included, and
+// A prompt is tokenised alone, as sentence-transformers does: its tokens, the special ones before it included, and
 // without the one that closes a text.
-std::int32_t TextEncoder::count_prompt_tokens(const Plan& plan) const {
-  const std::string_view prompt = plan.prompt;
-  const std::vector<std::int32_t> ids =
-      loaded_.tokenizer.encode(std::span(&prompt, 1), {.max_length = plan.max_length}).front().ids;
+std::vector<std::int32_t> TextEncoder::count_prompt_tokens(const Plan& plan) const {
+  const std::vector<std::string_view> prompts(plan.prompts.begin(), plan.prompts.end());
   const std::vector<std::int32_t> special = loaded_.tokenizer.special_ids();
-  const bool closed = !ids.empty() && std::ranges::find(special, ids.back()) != special.end();
-  return static_cast<std::int32_t>(ids.size()) - (closed ? 1 : 0);
+  std::vector<std::int32_t> lengths;
+  for (const Encoding& encoding :
+       loaded_.tokenizer.encode(prompts, {.max_length = plan.max_length, .threads = loaded_.info.threads})) {
+    const bool closed = !encoding.ids.empty() && std::ranges::find(special, encoding.ids.back()) != special.end();
+    const bool empty = plan.prompts[lengths.size()].empty();  // nothing to leave out, not even what opens the text
+    lengths.push_back(empty ? 0 : static_cast<std::int32_t>(encoding.ids.size()) - (closed ? 1 : 0));
+  }
+  return lengths;
 }
 
 TextEncoder::Window TextEncoder::tokenize(std::span<const std::string_view> texts, std::size_t first, std::size_t count,
                                           const Plan& plan) const {
   const EncodeOptions options{.max_length = plan.max_length, .threads = loaded_.info.threads};
   const std::span<const std::string_view> chosen = texts.subspan(first, count);
-  if (plan.prompt.empty()) {
+  const bool shared = plan.prompts.size() == 1;
+  if (shared && plan.prompts.front().empty()) {
     return {.first = first, .encodings = loaded_.tokenizer.encode(chosen, options)};
   }
   std::vector<std::string> prompted;
   prompted.reserve(count);
   for (const std::string_view text : chosen) {
-    prompted.push_back(plan.prompt);
+    prompted.push_back(plan.prompts[shared ? 0 : first + prompted.size()]);
     prompted.back() += text;
   }
   const std::vector<std::string_view> views(prompted.begin(), prompted.end());
@@ -161,8 +120,10 @@ void TextEncoder::for_each_batch(std::span<const std::string_view> texts, const 
         schedule(lengths, plan.batch_tokens, static_cast<std::size_t>(loaded_.info.threads));
     const auto work = [&](Ops& ops, std::size_t group) {
       PackedBatch batch = pack(window.encodings, groups[group]);
-      if (plan.prompt_length > 0) {
-        batch.prompt_lengths.assign(groups[group].size(), plan.prompt_length);
+      for (const std::size_t index : groups[group]) {
+        if (!plan.prompt_lengths.empty()) {
+          batch.prompt_lengths.push_back(plan.prompt_lengths[plan.prompts.size() == 1 ? 0 : window.first + index]);
+        }
       }
       consume(ops, batch, window, groups[group]);
     };
@@ -196,6 +157,11 @@ Tensor TextEncoder::finish(Ops& ops, const Tensor& hidden, const PackedBatch& ba
 }
 
 Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  if (loaded_.late) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "the model gives one vector for each token (late interaction), none for a whole text: multi_vector() has them");
+  }
   const Plan plan = make_plan(texts, options);
   const int dim = options.dimensions.value_or(loaded_.info.embedding_dim);
   if (dim < 1 || dim > loaded_.width) {

@@ -24,13 +24,14 @@ class TextEncoder {
   [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings(std::span<const std::string_view> texts,
                                                               const EmbedOptions& options) const;
 
+  [[nodiscard]] const LoadedModel& loaded() const { return loaded_; }
   [[nodiscard]] const ModelInfo& info() const { return loaded_.info; }
 
  private:
   // One call's settings, checked and settled before any work.
   struct Plan {
-    std::string prompt;
-    std::int32_t prompt_length = 0;  // tokens that the pooling leaves out
+    std::vector<std::string> prompts;          // one for all texts, or one for each
+    std::vector<std::int32_t> prompt_lengths;  // of each: tokens that the pooling leaves out; empty: none
     int max_length = 0;
     std::string max_length_source;
     std::size_t batch_tokens = 0;
@@ -43,7 +44,7 @@ class TextEncoder {
   };
 
   [[nodiscard]] Plan make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const;
-  [[nodiscard]] std::int32_t count_prompt_tokens(const Plan& plan) const;
+  [[nodiscard]] std::vector<std::int32_t> count_prompt_tokens(const Plan& plan) const;
   [[nodiscard]] Window tokenize(std::span<const std::string_view> texts, std::size_t first, std::size_t count,
                                 const Plan& plan) const;
   void check_window(const Window& window, const Plan& plan) const;

@@ -1,8 +1,10 @@
 // Reads sentence_bert_config.json, tokenizer_config.json and config_sentence_transformers.json.
 #include "engine/text_settings.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -44,6 +46,7 @@ void read_prompts(TextSettings& settings, const JsonFields& fields) {
     for (const auto& [name, value] : prompts.json().items()) {
       settings.prompts[name] = prompts.text(name, "");
     }
+    settings.prompt_source = settings.prompts.empty() ? "" : "config_sentence_transformers.json";
   }
   if (fields.has("default_prompt_name")) {
     const std::string name = fields.text("default_prompt_name");
@@ -84,16 +87,42 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
   return settings;
 }
 
+namespace {
+
+// Checkpoints have three words for what is not a query.
+constexpr std::array<std::string_view, 3> kDocumentNames = {"document", "passage", "corpus"};
+
+std::optional<std::string> find_prompt(const TextSettings& settings, const std::string& name) {
+  if (const auto prompt = settings.prompts.find(name); prompt != settings.prompts.end()) {
+    return prompt->second;
+  }
+  if (std::ranges::find(kDocumentNames, name) != kDocumentNames.end()) {
+    for (const std::string_view other : kDocumentNames) {
+      if (const auto prompt = settings.prompts.find(std::string(other)); prompt != settings.prompts.end()) {
+        return prompt->second;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::string choose_prompt(const TextSettings& settings, const EmbedOptions& options) {
   if (options.prompt) {
     return *options.prompt;
+  }
+  if (!options.prompt_name && options.role != Role::kNone) {
+    if (const auto prompt = find_prompt(settings, options.role == Role::kQuery ? "query" : "document")) {
+      return *prompt;
+    }
   }
   const std::optional<std::string>& name = options.prompt_name ? options.prompt_name : settings.default_prompt_name;
   if (!name) {
     return "";
   }
-  if (const auto prompt = settings.prompts.find(*name); prompt != settings.prompts.end()) {
-    return prompt->second;
+  if (const auto prompt = find_prompt(settings, *name)) {
+    return *prompt;
   }
   std::vector<std::string> known;
   for (const auto& [known_name, text] : settings.prompts) {

@@ -18,6 +18,7 @@ struct TextSettings {
   std::optional<int> truncate_dim;  ///< the checkpoint's own number of dimensions, if it keeps only the first ones
   std::map<std::string, std::string> prompts;  ///< by name; put before the text as they are
   std::optional<std::string> default_prompt_name;
+  std::string prompt_source;  ///< where the prompts are from; empty if there are none
 };
 
 /// Reads sentence_bert_config.json (or its older names) and tokenizer_config.json of `transformer_folder`, and

@@ -68,6 +68,51 @@ TEST(Loader, WarnsOfAGuessedPooling) {
   EXPECT_THAT(info.warnings, ElementsAre(HasSubstr("no modules.json")));
 }
 
+TEST(Loader, FillsGapsWithWhatIsKnownOfTheFamily) {
+  TinyModel tiny;
+  tiny.config["_name_or_path"] = "BAAI/bge-small-en-v1.5";
+  const ModelInfo info = load(tiny).info;
+  EXPECT_EQ(info.pooling, "cls");
+  EXPECT_EQ(info.pooling_source, "known family BGE English");
+  EXPECT_THAT(info.warnings,
+              ElementsAre(HasSubstr("no 1_Pooling: pooling is cls, as the models of the family BGE English")));
+  EXPECT_THAT(info.prompt_names, ElementsAre("document", "query"));
+  EXPECT_EQ(info.prompt_source, "known family BGE English");
+  EXPECT_EQ(info.default_prompt_name, "");
+}
+
+TEST(Loader, PrefersWhatTheFolderSaysToTheFamily) {
+  TinyModel tiny;
+  tiny.config["_name_or_path"] = "BAAI/bge-small-en-v1.5";
+  tiny.folder.write_json("1_Pooling/config.json", Json{{"pooling_mode_max_tokens", true}});
+  tiny.folder.write_json("config_sentence_transformers.json", Json{{"prompts", {{"passage", "text : "}}}});
+  const ModelInfo info = load(tiny).info;
+  EXPECT_EQ(info.pooling, "max");
+  EXPECT_TRUE(info.warnings.empty());
+  EXPECT_THAT(info.prompt_names, ElementsAre("passage"));
+  EXPECT_EQ(info.prompt_source, "config_sentence_transformers.json");
+}
+
+TEST(Loader, AddsTheResidualOfADenseModule) {
+  TinyModel tiny;
+  tiny.add_module("Transformer", "");
+  tiny.add_module("Pooling", "1_Pooling", Json{{"pooling_mode_mean_tokens", true}});
+  tiny.add_module("Dense", "2_Dense",
+                  Json{{"in_features", 8},
+                       {"out_features", 2},
+                       {"bias", false},
+                       {"activation_function", "torch.nn.modules.linear.Identity"},
+                       {"use_residual", true}});
+  testing::FloatTensor nothing{.shape = {2, 8}, .values = std::vector<float>(16, 0.0F)};
+  testing::FloatTensor first = nothing;
+  first.values[0] = 3;  // 3 x_0, 0
+  tiny.folder.write("2_Dense/model.safetensors",
+                    testing::to_safetensors({{"linear.weight", nothing}, {"residual.weight", first}}));
+  const std::vector<float> vector = testing::row(testing::encoder(tiny).embed(testing::Texts{"cat"}, {}), 0);
+  EXPECT_NEAR(std::abs(vector[0]), 1.0F, 1e-6F);
+  EXPECT_EQ(vector[1], 0.0F);
+}
+
 TEST(Loader, GivesFewerDimensionsIfTheCheckpointKeepsFewer) {
   const TinyModel tiny;
   tiny.folder.write_json("config_sentence_transformers.json", Json{{"truncate_dim", 3}});

@@ -44,12 +44,23 @@ PipelineSpec read_modules(const std::vector<std::pair<std::string, std::string>>
   return read(tiny);
 }
 
-TEST(Pipeline, OfAPlainTransformerIsTheMeanWithAWarning) {
+TEST(Pipeline, OfAPlainTransformerIsTheMeanAndSaysWhatIsMissing) {
   const PipelineSpec pipeline = read(TinyModel());
   EXPECT_EQ(to_string(pipeline.pooling), "mean");
   EXPECT_EQ(pipeline.pooling_source, "default");
   EXPECT_FALSE(pipeline.normalize_declared);
-  EXPECT_THAT(pipeline.warnings, ElementsAre(HasSubstr("no modules.json")));
+  EXPECT_THAT(pipeline.pooling_gap, HasSubstr("no modules.json"));
+}
+
+TEST(Pipeline, SaysThatAListedPoolingIsGone) {
+  TinyModel tiny;
+  tiny.add_module("Transformer", "");
+  tiny.add_module("Pooling", "1_Pooling");
+  tiny.add_module("Normalize", "2_Normalize");
+  const PipelineSpec pipeline = read(tiny);
+  EXPECT_EQ(pipeline.pooling_source, "default");
+  EXPECT_EQ(pipeline.pooling_gap, "modules.json lists '1_Pooling', which is not there");
+  EXPECT_TRUE(pipeline.normalize_declared);
 }
 
 TEST(Pipeline, ReadsAPoolingFolderEvenWithoutModules) {
@@ -238,7 +249,6 @@ TEST(PipelineDense, RefusesWhatItCannotCompute) {
     return read_dense(config);
   };
   EXPECT_ERROR(kUnsupported, "2_Dense/config.json: activation 'acme.Swish'", with("activation_function", "acme.Swish"));
-  EXPECT_ERROR(kUnsupported, "'use_residual' is true", with("use_residual", true));
   EXPECT_ERROR(kUnsupported, "'module_input_name' is 'token_embeddings'",
                with("module_input_name", "token_embeddings"));
   EXPECT_ERROR(kCorruptModel, "'in_features'", with("in_features", 0));

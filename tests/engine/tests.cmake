@@ -1,5 +1,6 @@
 # Tests of the engine room.
 mlxe_test(engine/engine_test.cpp)
+mlxe_test(engine/late_interaction_test.cpp LIBRARIES fmt::fmt)
 mlxe_test(engine/loader_test.cpp)
 mlxe_test(engine/make_backend_test.cpp)
 mlxe_test(engine/pipeline_test.cpp)

@@ -250,6 +250,22 @@ TEST(TextEncoderPrompts, StayOutOfThePoolingIfTheCheckpointSaysSo) {
   }
 }
 
+TEST(TextEncoderPrompts, MayBeOneForEachText) {
+  for (const bool include_prompt : {true, false}) {
+    TinyModel tiny;
+    tiny.add_module("Transformer", "");
+    tiny.add_module("Pooling", "1_Pooling", {{"pooling_mode", "mean"}, {"include_prompt", include_prompt}});
+    const TextEncoder encoder = testing::encoder(tiny);
+    const Texts texts = {"the cat", "the cat", "dog"};
+    const Embeddings together = encoder.embed(texts, {.prompts = {"query : ", "", "red green "}});
+    EXPECT_EQ(row(together, 0), row(encoder.embed(Texts{"the cat"}, {.prompt = "query : "}), 0));
+    EXPECT_EQ(row(together, 1), row(encoder.embed(Texts{"the cat"}, {}), 0));
+    EXPECT_EQ(row(together, 2), row(encoder.embed(Texts{"dog"}, {.prompt = "red green "}), 0));
+    EXPECT_NE(row(together, 0), row(together, 1));
+    EXPECT_ERROR(kInvalidInput, "2 prompts for 3 texts", encoder.embed(texts, {.prompts = {"a", "b"}}));
+  }
+}
+
 TEST(TextEncoderCasing, LowersTextsIfTheCheckpointSaysSo) {
   TinyModel tiny;
   EXPECT_NE(row(encoder(tiny).embed(Texts{"The CAT"}, {}), 0), row(encoder(tiny).embed(Texts{"the cat"}, {}), 0));

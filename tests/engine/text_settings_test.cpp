@@ -85,6 +85,19 @@ TEST(Prompts, AreChosenByNameDefaultOrText) {
   EXPECT_EQ(choose_prompt(TextSettings(), {}), "");
 }
 
+TEST(Prompts, AreChosenByWhatTheTextsAre) {
+  TextSettings settings;
+  settings.prompts = {{"query", "q: "}, {"passage", "p: "}};
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kQuery}), "q: ");
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "p: ");
+  EXPECT_EQ(choose_prompt(settings, {.prompt_name = "document"}), "p: ");
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kQuery, .prompt = "mine "}), "mine ");
+  settings.prompts.erase("passage");
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "");
+  settings.default_prompt_name = "query";
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "q: ") << "as encode_document of sentence-transformers";
+}
+
 TEST(Prompts, NameTheKnownOnesForAnUnknownName) {
   const TextSettings settings = read_prompts({{"prompts", {{"query", "query: "}, {"passage", ""}}}});
   EXPECT_ERROR(kInvalidInput, "'qery' (did you mean 'query'?), wanted one of: passage, query",

@@ -25,9 +25,9 @@ constexpr double kEmbeddingTolerance = 5e-6;
 constexpr double kHiddenTolerance = 5e-5;
 
 // Settings of a case that are honoured below, or that only describe how the oracle was asked.
-const std::set<std::string> kKnownSettings = {"name",       "kind",         "texts",         "tensors",
-                                              "max_length", "prompt",       "prompt_name",   "pooling",
-                                              "api",        "padding_side", "max_seq_length"};
+const std::set<std::string> kKnownSettings = {"name",       "kind",         "texts",          "tensors",
+                                              "max_length", "prompt",       "prompt_name",    "pooling",
+                                              "api",        "padding_side", "max_seq_length", "truncate_dim"};
 
 LoadOptions load_options(Device device) {
   LoadOptions options;
@@ -42,6 +42,10 @@ EmbedOptions embed_options(const Json& test_case) {
   options.normalize = Normalize::kDeclared;
   if (test_case.contains("max_length")) {
     options.max_length = test_case.at("max_length").get<int>();
+  }
+  if (test_case.contains("truncate_dim")) {  // of length 1 afterwards: normalize_embeddings of the oracle
+    options.dimensions = test_case.at("truncate_dim").get<int>();
+    options.normalize = Normalize::kAlways;
   }
   if (test_case.contains("prompt_name")) {
     options.prompt_name = test_case.at("prompt_name").get<std::string>();

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <ostream>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -55,7 +56,8 @@ inline std::string test_name(std::string text) {
 }
 
 /// Folders below `root` that hold goldens of an architecture and of a kind that this build supports, sorted.
-inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& root, const std::string& prefix) {
+inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& root, const std::string& prefix,
+                                                  std::span<const std::string_view> kinds = kSupportedKinds) {
   std::vector<OracleFixture> fixtures;
   if (!std::filesystem::is_directory(root)) {
     return fixtures;
@@ -76,7 +78,7 @@ inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& r
     }
     const Json all_cases = load_json(entry.path() / "cases.json");
     for (const Json& test_case : all_cases.at("cases")) {
-      if (std::ranges::find(kSupportedKinds, test_case.at("kind").get<std::string>()) != kSupportedKinds.end()) {
+      if (std::ranges::find(kinds, test_case.at("kind").get<std::string>()) != kinds.end()) {
         fixture.cases.push_back(test_case);
       }
     }

@@ -1,0 +1,106 @@
+// Late interaction on the scalar backend: the layout that sentence-transformers writes, its masks, and what is refused.
+#include "engine/late_interaction.h"
+
+#include <gmock/gmock.h>
+
+#include "engine/late_encoder.h"
+#include "engine/tiny_encoder.h"
+#include "support/expect_error.h"
+
+namespace mlxe {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+using testing::load;
+using testing::Texts;
+using testing::TinyModel;
+
+/// Transformer, Dense 8 -> 4 on tokens, MultiVectorMask, Normalize. Ids: [CLS] 2, [SEP] 3, a 4, the 5, cat 6.
+TinyModel multi_vector_encoder(const Json& mask, const Json& transformer) {
+  TinyModel tiny;
+  tiny.add_module("Transformer", "");
+  tiny.add_module("Dense", "1_Dense",
+                  {{"in_features", 8},
+                   {"out_features", 4},
+                   {"bias", false},
+                   {"activation_function", "torch.nn.modules.linear.Identity"},
+                   {"module_input_name", "token_embeddings"},
+                   {"module_output_name", "token_embeddings"}});
+  tiny.folder.write("1_Dense/model.safetensors",
+                    testing::to_safetensors({{"linear.weight", testing::random_tensor({4, 8}, 3)}}));
+  tiny.add_module("MultiVectorMask", "2_MultiVectorMask", mask);
+  tiny.add_module("Normalize", "3_Normalize", {{"module_input_name", "token_embeddings"}});
+  tiny.folder.write_json("config_sentence_transformers.json", {{"model_type", "MultiVectorEncoder"}});
+  tiny.folder.write_json("sentence_bert_config.json", transformer);
+  return tiny;
+}
+
+const Json kFilling = {{"query_expansion", {{"strategy", "min"}, {"length", 5}, {"token", "a"}, {"attend", false}}},
+                       {"document_length", 4}};
+
+std::vector<std::int32_t> ids_of(const LoadedModel& loaded, std::string_view text, Role role) {
+  return LateEncoder(loaded).encode(Texts{text}, {.role = role}).front().ids;
+}
+
+TEST(LateInteraction, FillsShortQueriesAndLeavesLongOnesWhole) {
+  const LoadedModel loaded = load(multi_vector_encoder(Json::object(), kFilling));
+  EXPECT_THAT(ids_of(loaded, "cat", Role::kQuery), ElementsAre(2, 6, 3, 4, 4));
+  EXPECT_THAT(ids_of(loaded, "cat cat cat cat", Role::kQuery), ElementsAre(2, 6, 6, 6, 6, 3));
+  EXPECT_THAT(ids_of(loaded, "cat cat cat cat", Role::kDocument), ElementsAre(2, 6, 6, 3));
+}
+
+TEST(LateInteraction, AFixedLengthCutsQueries) {
+  Json fixed = kFilling;
+  fixed["query_expansion"]["strategy"] = "fixed";
+  const LoadedModel loaded = load(multi_vector_encoder(Json::object(), fixed));
+  EXPECT_THAT(ids_of(loaded, "cat cat cat cat", Role::kQuery), ElementsAre(2, 6, 6, 6, 3));
+}
+
+TEST(LateInteraction, WhatIsFilledInIsSeenOnlyIfTheCheckpointSaysSo) {
+  const auto first_vector = [](const Json& transformer) {
+    const LoadedModel loaded = load(multi_vector_encoder(Json::object(), transformer));
+    const MultiVector query = LateEncoder(loaded).encode(Texts{"cat"}, {.role = Role::kQuery}).front();
+    return std::vector<float>(query.row(0).begin(), query.row(0).end());
+  };
+  Json attending = kFilling;
+  attending["query_expansion"]["attend"] = true;
+  const std::vector<float> alone = first_vector(Json::object());
+  EXPECT_EQ(first_vector(kFilling), alone);
+  EXPECT_NE(first_vector(attending), alone);
+}
+
+TEST(LateInteraction, LeavesOutTheSkipListOfDocumentsOrOfBoth) {
+  const Json words = {{"skiplist_words", {"the", "nonsense"}}};
+  const LoadedModel documents = load(multi_vector_encoder(words, Json::object()));
+  EXPECT_THAT(ids_of(documents, "the cat", Role::kDocument), ElementsAre(2, 6, 3));
+  EXPECT_THAT(ids_of(documents, "the cat", Role::kNone), ElementsAre(2, 6, 3));
+  EXPECT_THAT(ids_of(documents, "the cat", Role::kQuery), ElementsAre(2, 5, 6, 3));
+  Json both = words;
+  both["skiplist_tasks"] = {"query", "document"};
+  EXPECT_THAT(ids_of(load(multi_vector_encoder(both, Json::object())), "the cat", Role::kQuery), ElementsAre(2, 6, 3));
+  const Json keep = {{"keep_only_token_ids", {6}}};
+  EXPECT_THAT(ids_of(load(multi_vector_encoder(keep, Json::object())), "the cat", Role::kDocument), ElementsAre(6));
+}
+
+TEST(LateInteraction, RefusesModulesThatItDoesNotKnow) {
+  TinyModel tiny = multi_vector_encoder(Json::object(), Json::object());
+  tiny.add_module("HierarchicalTokenPooling", "4_Pooling", Json::object());
+  EXPECT_ERROR(kUnsupported, "'HierarchicalTokenPooling' is not supported", load(tiny));
+  EXPECT_ERROR(kInvalidInput, "no pooling to choose",
+               load(multi_vector_encoder(Json::object(), Json::object()), {.pooling = "mean"}));
+}
+
+TEST(LateInteraction, RefusesContradictingLengths) {
+  Json lengths = kFilling;
+  lengths["query_length"] = 3;
+  EXPECT_ERROR(kCorruptModel, "filled up to 5 tokens and cut to 3",
+               load(multi_vector_encoder(Json::object(), lengths)));
+  lengths["query_length"] = 500;
+  lengths["query_expansion"]["length"] = 400;
+  EXPECT_ERROR(kCorruptModel, "the model has 32 positions", load(multi_vector_encoder(Json::object(), lengths)));
+}
+
+}  // namespace
+}  // namespace mlxe
