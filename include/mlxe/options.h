@@ -43,9 +43,6 @@ struct LoadOptions {
   bool expand_quantized = false;
   /// Called after each operation, by several workers at once; nothing is measured while this is empty.
   std::function<void(const OperationTime&)> on_operation = {};
-  /// Expand a quantised checkpoint's weights to the precision of the arithmetic. Without it they stay as they are in
-  /// memory and are expanded piece by piece on the way into each product; the vectors are the same.
-  bool expand_quantized = false;
 };
 
 /// What the texts of a call are; it picks their prompt where neither a prompt nor a name is given, as encode_query and
