@@ -18,7 +18,26 @@
 namespace mlxe {
 namespace {
 
-Tokenizer load_tokenizer(const std::filesystem::path& folder, const TextSettings& settings) {
+// A StaticEmbedding of sentence-transformers has no configuration of its own.
+JsonFields load_config(const std::filesystem::path& folder, bool is_static) {
+  const std::filesystem::path path = folder / "config.json";
+  return {is_static ? Json({{"model_type", "model2vec"}}) : load_json(path), path.string()};
+}
+
+// Static embeddings are cut nowhere and have nothing around a text; what a tokenizer_config.json says is not for them.
+TextSettings load_text_settings(const std::filesystem::path& folder, const std::filesystem::path& text_folder,
+                                bool is_static) {
+  TextSettings settings = read_text_settings(folder, text_folder);
+  if (is_static) {
+    const TextSettings unread;
+    settings.max_length = unread.max_length;
+    settings.max_length_source = unread.max_length_source;
+    settings.lower_case = unread.lower_case;
+  }
+  return settings;
+}
+
+Tokenizer load_tokenizer(const std::filesystem::path& folder, const TextSettings& settings, bool is_static) {
   const std::filesystem::path path = folder / "tokenizer.json";
   if (!std::filesystem::exists(path)) {
     throw Error(ErrorCode::kCorruptModel,
@@ -26,7 +45,8 @@ Tokenizer load_tokenizer(const std::filesystem::path& folder, const TextSettings
                             "(vocab.txt or a SentencePiece model alone are not enough)",
                             folder.string()));
   }
-  return Tokenizer(path, settings.lower_case ? Casing::kLower : Casing::kAsFile);
+  return Tokenizer(path, settings.lower_case ? Casing::kLower : Casing::kAsFile,
+                   is_static ? SpecialTokens::kNone : SpecialTokens::kAsFile);
 }
 
 DenseLayer load_dense(const DenseSpec& spec, Backend& backend, ModelInfo& info) {
@@ -134,12 +154,11 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   PipelineSpec pipeline = late ? late->pipeline : read_pipeline(folders.pipeline, options.pooling);
   const std::filesystem::path model_folder = folders.base.value_or(pipeline.transformer_folder);
   const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
-  const std::filesystem::path config_path = model_folder / "config.json";
-  const JsonFields config(load_json(config_path), config_path.string());
+  const JsonFields config = load_config(model_folder, pipeline.is_static);
   const Architecture& architecture = find_architecture(config.text("model_type"));
-  TextSettings settings = read_text_settings(folders.pipeline, text_folder);
+  TextSettings settings = load_text_settings(folders.pipeline, text_folder, pipeline.is_static);
   apply_family(folder, config, pipeline, settings);
-  Tokenizer tokenizer = load_tokenizer(text_folder, settings);
+  Tokenizer tokenizer = load_tokenizer(text_folder, settings, pipeline.is_static);
 
   WeightMap weights(model_folder, architecture.weight_name,
                     {.quantization = QuantizationConfig::parse(config), .expand_quantized = options.expand_quantized});

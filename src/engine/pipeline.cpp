@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -31,12 +32,21 @@ ModuleEntry read_module_entry(const Json& json, std::size_t index) {
   // "sentence_transformers.models.Pooling", or the longer path that newer releases write for the same class.
   const std::string type = fields.text("type");
   entry.kind = type.substr(type.rfind('.') + 1);
-  constexpr std::array<std::string_view, 4> kKnown = {"Transformer", "Pooling", "Dense", "Normalize"};
+  constexpr std::array<std::string_view, 5> kKnown = {"Transformer", "Pooling", "Dense", "Normalize",
+                                                      "StaticEmbedding"};
   if (!type.starts_with("sentence_transformers.") || std::ranges::find(kKnown, entry.kind) == kKnown.end()) {
     throw Error(ErrorCode::kUnsupported, fmt::format("{}: module '{}' is not supported, wanted one of: {}",
                                                      fields.what(), type, fmt::join(kKnown, ", ")));
   }
   return entry;
+}
+
+// Modules that make a vector for the text: two or, where the pooling is part of the first, one; 0: none that we know.
+std::size_t num_first_modules(std::span<const std::string_view> kinds) {
+  if (kinds.size() >= 2 && kinds[0] == "Transformer" && kinds[1] == "Pooling") {
+    return 2;
+  }
+  return !kinds.empty() && kinds[0] == "StaticEmbedding" ? 1 : 0;
 }
 
 std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const Json& json) {
@@ -52,11 +62,12 @@ std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const
   for (const ModuleEntry& module : modules) {
     kinds.push_back(module.kind);
   }
-  const bool starts_well = kinds.size() >= 2 && kinds[0] == "Transformer" && kinds[1] == "Pooling";
-  if (!starts_well || std::ranges::count(kinds, "Transformer") > 1 || std::ranges::count(kinds, "Pooling") > 1) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("modules.json lists [{}], wanted Transformer and Pooling, then any Dense and Normalize",
-                            fmt::join(kinds, ", ")));
+  const std::size_t first = num_first_modules(kinds);
+  const auto later = [](std::string_view kind) { return kind == "Dense" || kind == "Normalize"; };
+  if (first == 0 || !std::ranges::all_of(std::span(kinds).subspan(first), later)) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("modules.json lists [{}], wanted Transformer and Pooling, or "
+                                                     "StaticEmbedding, then any Dense and Normalize",
+                                                     fmt::join(kinds, ", ")));
   }
   return modules;
 }
@@ -102,6 +113,19 @@ void read_pooling(const std::filesystem::path& folder, const std::string& name, 
   }
 }
 
+// A folder of model2vec alone: what it averages and whether it normalises is in its own config.json.
+bool read_model2vec(const std::filesystem::path& folder, PipelineSpec& pipeline) {
+  const std::filesystem::path path = folder / "config.json";
+  const std::optional<Json> json = load_json_if_present(path);
+  if (!json || !json->is_object() || json->value("model_type", Json()) != "model2vec") {
+    return false;
+  }
+  pipeline.pooling = parse_pooling("mean");
+  pipeline.pooling_source = "model2vec";
+  pipeline.normalize_declared = JsonFields(*json, path.string()).boolean("normalize", false);
+  return true;
+}
+
 }  // namespace
 
 // A folder below the model's own: modules.json comes from strangers and must not lead elsewhere.
@@ -144,13 +168,17 @@ PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optio
   if (const std::optional<Json> json = load_json_if_present(folder / "modules.json")) {
     const std::vector<ModuleEntry> modules = read_modules(folder, *json);
     pipeline.transformer_folder = folder / modules[0].path;
-    // Converters that copy files and no folders lose it.
-    if (std::filesystem::exists(folder / modules[1].path)) {
+    pipeline.is_static = modules[0].kind == "StaticEmbedding";
+    if (pipeline.is_static) {
+      pipeline.pooling = parse_pooling("mean");
+      pipeline.pooling_source = "StaticEmbedding";
+    } else if (std::filesystem::exists(folder / modules[1].path)) {
       read_pooling(folder, modules[1].path, pipeline);
     } else {
+      // Converters that copy files and no folders lose it.
       pipeline.pooling_gap = fmt::format("modules.json lists '{}', which is not there", modules[1].path);
     }
-    for (std::size_t index = 2; index < modules.size(); ++index) {
+    for (std::size_t index = pipeline.is_static ? 1 : 2; index < modules.size(); ++index) {
       if (modules[index].kind == "Dense") {
         pipeline.steps.emplace_back(read_dense(folder, modules[index].path, "sentence_embedding"));
       } else {
@@ -159,7 +187,9 @@ PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optio
     }
   } else {
     pipeline.transformer_folder = folder;
-    if (std::filesystem::exists(folder / "1_Pooling" / "config.json")) {
+    if (read_model2vec(folder, pipeline)) {
+      pipeline.is_static = true;
+    } else if (std::filesystem::exists(folder / "1_Pooling" / "config.json")) {
       read_pooling(folder, "1_Pooling", pipeline);
     } else {
       pipeline.pooling_gap = "the folder has no modules.json and no 1_Pooling";
@@ -205,7 +235,8 @@ int check_widths(const PipelineSpec& pipeline, int hidden_size) {
 }
 
 std::vector<std::string> describe(const PipelineSpec& pipeline) {
-  std::vector<std::string> modules = {"transformer", "pooling " + to_string(pipeline.pooling)};
+  std::vector<std::string> modules = {pipeline.is_static ? "static embeddings" : "transformer",
+                                      "pooling " + to_string(pipeline.pooling)};
   for (const auto& step : pipeline.steps) {
     if (const auto* dense = std::get_if<DenseSpec>(&step)) {
       modules.push_back(

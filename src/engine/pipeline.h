@@ -28,6 +28,7 @@ struct NormalizeSpec {};
 
 struct PipelineSpec {
   std::filesystem::path transformer_folder;  ///< holds config.json, the weights and the tokenizer
+  bool is_static = false;  ///< a StaticEmbedding stands in the transformer's place; it may have no config.json
   PoolingSpec pooling;
   std::string pooling_source;                                 ///< file or option that decided it
   std::string pooling_gap;                                    ///< what is missing, if nothing decided it

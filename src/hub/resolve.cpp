@@ -2,6 +2,7 @@
 #include "hub/resolve.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -57,7 +58,9 @@ bool is_folder(const fs::path& path) {
 
 fs::path checked_folder(const fs::path& folder) {
   // An adapter's folder may hold nothing else of its model.
-  if (!is_file(folder / "config.json") && !is_file(folder / "adapter_config.json")) {
+  // One of them: a StaticEmbedding, or a transformer in a folder of its own, has only a list of modules here.
+  const std::array names = {"config.json", "adapter_config.json", "modules.json"};
+  if (std::ranges::none_of(names, [&](const char* name) { return is_file(folder / name); })) {
     throw Error(ErrorCode::kCorruptModel,
                 fmt::format("'{}' holds no config.json, so it is no model folder", folder.string()));
   }

@@ -175,12 +175,14 @@ struct Tokenizer::Impl {
   std::string file;  // for messages
   TokenizerHandle handle;
   mlxe_tok_facts facts{};
+  bool adds_special_tokens = true;
 
   // seconds: null, or the second text of each pair.
   [[nodiscard]] std::vector<Encoding> encode(std::span<const mlxe_tok_text> texts, const mlxe_tok_text* seconds,
                                              const EncodeOptions& options) const {
-    const mlxe_tok_options tok_options =
+    mlxe_tok_options tok_options =
         checked_options(options, facts, seconds != nullptr ? Sequences::kPair : Sequences::kOne);
+    tok_options.add_special_tokens = options.add_special_tokens && adds_special_tokens;
     mlxe_tok_ints ints{};
     check(mlxe_tok_encode(handle.get(), texts.data(), seconds, texts.size(), tok_options, &ints), file);
     const OwnedInts owned(ints);
@@ -188,13 +190,18 @@ struct Tokenizer::Impl {
   }
 };
 
-Tokenizer::Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing) : impl_(std::make_unique<Impl>()) {
+Tokenizer::Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing, SpecialTokens special_tokens)
+    : impl_(std::make_unique<Impl>()) {
   impl_->file = tokenizer_json.string();
   const std::string json = read_tokenizer_file(tokenizer_json);
   mlxe_tok* loaded = nullptr;
   check(mlxe_tok_load(json.data(), json.size(), casing == Casing::kLower, &loaded), impl_->file);
   impl_->handle.reset(loaded);
   check(mlxe_tok_get_facts(loaded, &impl_->facts), impl_->file);
+  if (special_tokens == SpecialTokens::kNone) {
+    impl_->adds_special_tokens = false;
+    impl_->facts.num_special_tokens = impl_->facts.num_special_tokens_of_pair = 0;
+  }
 }
 
 Tokenizer::~Tokenizer() = default;

@@ -61,6 +61,11 @@ enum class Casing {
   kLower,   ///< texts are lower-cased first (`do_lower_case` of sentence-transformers); special tokens are not
 };
 
+enum class SpecialTokens {
+  kAsFile,  ///< put around texts as tokenizer.json says
+  kNone,    ///< never, whatever EncodeOptions say (static embeddings)
+};
+
 enum class Sequences { kOne, kPair };
 
 /// Immutable after construction; encode() may be called from many threads.
@@ -68,7 +73,8 @@ class Tokenizer {
  public:
   /// The truncation and padding sections of the file are ignored: they describe somebody's last use of it.
   /// \throws Error{kCorruptModel} for a file that is missing, malformed or refused by the library (never aborts)
-  explicit Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing = Casing::kAsFile);
+  explicit Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing = Casing::kAsFile,
+                     SpecialTokens special_tokens = SpecialTokens::kAsFile);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;

@@ -2,6 +2,7 @@
 #include "weights/weight_map.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -100,6 +101,43 @@ HostTensor WeightMap::take(std::string_view name, const Shape& shape) {
     throw Error(ErrorCode::kInternal, fmt::format("weight '{}' was taken twice", name));
   }
   return find(name, shape);
+}
+
+std::vector<std::int32_t> WeightMap::take_indices(std::string_view name, int count, int limit) {
+  if (!taken_.emplace(name).second) {
+    throw Error(ErrorCode::kInternal, fmt::format("weight '{}' was taken twice", name));
+  }
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(count));
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    missing_.push_back({std::string(name), fmt::format("wanted {}", to_string(Shape{count}))});
+    return indices;
+  }
+  const StoredTensor& stored = found->second.stored;
+  const HostTensor& tensor = stored.tensor;
+  if (tensor.shape != Shape{count} || !stored.supported ||
+      (tensor.dtype != DType::kInt64 && tensor.dtype != DType::kInt32)) {
+    misfits_.push_back(
+        {shown_name(name), fmt::format("is {} of shape {}, wanted int64 or int32 of shape {}", dtype_of(stored),
+                                       to_string(tensor.shape), to_string(Shape{count}))});
+    return indices;
+  }
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    std::int64_t value = 0;
+    if (tensor.dtype == DType::kInt64) {
+      std::memcpy(&value, tensor.data + i * sizeof(value), sizeof(value));
+    } else {
+      std::int32_t narrow = 0;
+      std::memcpy(&narrow, tensor.data + i * sizeof(narrow), sizeof(narrow));
+      value = narrow;
+    }
+    if (value < 0 || value >= limit) {
+      misfits_.push_back({shown_name(name), fmt::format("has {} at {}, wanted 0 to {}", value, i, limit - 1)});
+      return std::vector<std::int32_t>(indices.size());
+    }
+    indices[i] = static_cast<std::int32_t>(value);
+  }
+  return indices;
 }
 
 HostTensor WeightMap::borrow(std::string_view name, const Shape& shape) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -41,6 +42,10 @@ class WeightMap {
   /// fit, the problem is noted and the result has the wanted shape but no data. Its data may start at any byte.
   /// \throws Error{kInternal} if it was taken before
   [[nodiscard]] HostTensor take(std::string_view name, const Shape& shape);
+  /// The integers of `name`, int32 or int64, exactly `count` of them and each in [0, limit). If they are absent or do
+  /// not fit, the problem is noted and the result is zeros.
+  /// \throws Error{kInternal} if it was taken before
+  [[nodiscard]] std::vector<std::int32_t> take_indices(std::string_view name, int count, int limit);
   /// take(), or nothing if there is no such tensor.
   [[nodiscard]] std::optional<HostTensor> take_if_present(std::string_view name, const Shape& shape);
   /// As take(), for a second user of a tensor that somebody takes: tied weights.

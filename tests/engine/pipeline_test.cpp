@@ -110,6 +110,24 @@ TEST(Pipeline, TakesATransformerInASubfolder) {
   EXPECT_EQ(pipeline.transformer_folder.filename(), "0_Transformer");
 }
 
+TEST(Pipeline, StaticEmbeddingsArePooledByTheMean) {
+  const PipelineSpec pipeline = read_modules({{"StaticEmbedding", "0_StaticEmbedding"}, {"Normalize", "1_Normalize"}});
+  EXPECT_TRUE(pipeline.is_static);
+  EXPECT_EQ(pipeline.transformer_folder.filename(), "0_StaticEmbedding");
+  EXPECT_THAT(describe(pipeline), ElementsAre("static embeddings", "pooling mean", "normalize"));
+  EXPECT_THAT(pipeline.warnings, IsEmpty());
+  EXPECT_FALSE(read_modules({{"Transformer", ""}, {"Pooling", "1_Pooling"}}).is_static);
+}
+
+TEST(Pipeline, AFolderOfModel2VecAloneSaysItselfWhetherItNormalises) {
+  TinyModel tiny;
+  tiny.config = {{"model_type", "model2vec"}, {"normalize", true}};
+  EXPECT_TRUE(read(tiny).is_static);
+  EXPECT_TRUE(read(tiny).normalize_declared);
+  tiny.config["normalize"] = false;
+  EXPECT_FALSE(read(tiny).normalize_declared);
+}
+
 TEST(PipelinePooling, ReadsEveryLegacyKey) {
   for (const auto& [key, name] :
        std::vector<std::pair<std::string, std::string>>{{"pooling_mode_cls_token", "cls"},

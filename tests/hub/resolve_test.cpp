@@ -85,6 +85,11 @@ TEST_F(Resolve, FolderWithoutConfigIsCorrupt) {
   EXPECT_THAT(error_of("empty").what(), HasSubstr("'empty' holds no config.json"));
 }
 
+TEST_F(Resolve, FolderWithAListOfModulesIsAModel) {
+  write("static/modules.json", "[]");
+  EXPECT_EQ(resolve_model("static"), "static");
+}
+
 TEST_F(Resolve, FileIsNoModel) {
   write("model.safetensors", "x");
   EXPECT_EQ(error_of("model.safetensors").code(), ErrorCode::kModelNotFound);

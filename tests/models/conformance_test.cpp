@@ -251,22 +251,24 @@ INSTANTIATE_TEST_SUITE_P(Conformance, OracleLengths, ::testing::ValuesIn(all_dev
 
 TEST_P(OracleLengths, EveryLengthUpToTheLimitGivesFiniteVectors) {
   const Engine engine = Engine::load(GetParam().fixture.folder.string(), load_options(GetParam().device));
+  // Static embeddings have no limit to speak of.
+  const int limit = std::min(engine.info().max_positions, 4096);
   std::string text;
-  for (int i = 0; i < engine.info().max_positions; ++i) {
+  for (int i = 0; i < limit; ++i) {
     text += "a ";  // one token in every tokenizer of the fixtures
   }
   const std::array views = {std::string_view(text)};
   EmbedOptions options;
   options.prompt = "";
   const int specials = engine.embed(std::array{std::string_view("")}, options).items[0].tokens;
-  for (int length = specials + 1; length <= engine.info().max_positions; length += 1 + length / 24) {
+  for (int length = specials + 1; length <= limit; length += 1 + length / 24) {
     options.max_length = length;
     const Embeddings vectors = engine.embed(views, options);
     ASSERT_EQ(vectors.items[0].tokens, length);
     ASSERT_TRUE(std::ranges::all_of(vectors.values, [](float value) { return std::isfinite(value); })) << length;
   }
-  options.max_length = engine.info().max_positions;
-  EXPECT_EQ(engine.embed(views, options).items[0].tokens, engine.info().max_positions);
+  options.max_length = limit;
+  EXPECT_EQ(engine.embed(views, options).items[0].tokens, limit);
 }
 
 TEST(Conformance, FindsCasesOfEveryKind) {

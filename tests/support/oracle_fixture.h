@@ -67,11 +67,13 @@ inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& r
     if (!std::filesystem::exists(entry.path() / "cases.json")) {
       continue;
     }
-    const bool whole = std::filesystem::exists(entry.path() / "config.json");  // not an adapter beside its base
+    // Not an adapter beside its base, and not a StaticEmbedding, which has no configuration.
+    const bool whole = std::filesystem::exists(entry.path() / "config.json");
+    const bool is_static = std::filesystem::exists(entry.path() / "0_StaticEmbedding");
     const std::filesystem::path config = entry.path() / (whole ? "config.json" : "base/config.json");
     OracleFixture fixture = {.name = test_name(prefix + entry.path().filename().string()),
                              .folder = entry.path(),
-                             .model_type = load_json(config).at("model_type"),
+                             .model_type = is_static ? "model2vec" : load_json(config).at("model_type"),
                              .cases = {}};
     if (std::ranges::find(types, fixture.model_type) == types.end()) {
       continue;

@@ -226,6 +226,15 @@ TEST(Tokenizer, LimitBelowTheSpecialTokensIsAnError) {
   EXPECT_EQ(encode_one(tokenizer, "tea tea", {.max_length = 1, .add_special_tokens = false}).ids.size(), 1U);
 }
 
+TEST(Tokenizer, CanBeOneThatNeverAddsSpecialTokens) {
+  const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json", Casing::kAsFile, SpecialTokens::kNone);
+  EXPECT_EQ(tokenizer.num_special_tokens(), 0);
+  EXPECT_EQ(tokenizer.num_special_tokens(Sequences::kPair), 0);
+  EXPECT_EQ(encode_one(tokenizer, "tea tea").ids.size(), 2U);
+  EXPECT_EQ(encode_one(tokenizer, "tea tea", {.max_length = 1}).ids.size(), 1U);
+  EXPECT_EQ(encode_one(tokenizer, "tea tea", {.max_length = 1}).length_in_text, 2);
+}
+
 TEST(Tokenizer, NegativeArgumentsAreErrors) {
   const Tokenizer tokenizer(fixture("wordpiece") / "tokenizer.json");
   EXPECT_EQ(error_of([&] { (void)encode_one(tokenizer, "a", {.max_length = -1}); }).code(), ErrorCode::kInvalidInput);

@@ -71,6 +71,31 @@ TEST(WeightMap, NotesAWrongShapeOfWhatMayBeAbsent) {
   EXPECT_ERROR(kCorruptModel, "w: has shape [1], wanted [2]", weights.finish());
 }
 
+TEST(WeightMap, TakesIndicesOfBothWidths) {
+  WeightMap weights = weights_of({{"wide", "I64", "[2]", std::string("\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16)},
+                                  {"narrow", "I32", "[2]", std::string("\1\0\0\0\2\0\0\0", 8)}});
+  EXPECT_EQ(weights.take_indices("wide", 2, 4), (std::vector<std::int32_t>{3, 0}));
+  EXPECT_EQ(weights.take_indices("narrow", 2, 3), (std::vector<std::int32_t>{1, 2}));
+  EXPECT_NO_THROW(weights.finish());
+  EXPECT_ERROR(kInternal, "'wide' was taken twice", weights.take_indices("wide", 2, 4));
+}
+
+TEST(WeightMap, NotesIndicesThatDoNotFit) {
+  WeightMap weights = weights_of({{"high", "I32", "[2]", std::string("\1\0\0\0\2\0\0\0", 8)},
+                                  {"negative", "I32", "[1]", std::string("\xFF\xFF\xFF\xFF", 4)},
+                                  {"short", "I32", "[1]", std::string("\1\0\0\0", 4)},
+                                  zeros("floats", {2})});
+  for (const char* name : {"high", "short", "floats", "absent"}) {
+    EXPECT_EQ(weights.take_indices(name, 2, 2), (std::vector<std::int32_t>{0, 0})) << name;
+  }
+  EXPECT_EQ(weights.take_indices("negative", 1, 2), (std::vector<std::int32_t>{0}));
+  EXPECT_ERROR(kCorruptModel, "high: has 2 at 1, wanted 0 to 1", weights.finish());
+  EXPECT_ERROR(kCorruptModel, "negative: has -1 at 0", weights.finish());
+  EXPECT_ERROR(kCorruptModel, "short: is int32 of shape [1], wanted int64 or int32 of shape [2]", weights.finish());
+  EXPECT_ERROR(kCorruptModel, "floats: is float32 of shape [2]", weights.finish());
+  EXPECT_ERROR(kCorruptModel, "absent: wanted [2]", weights.finish());
+}
+
 TEST(WeightMap, RefusesToGiveAWeightTwice) {
   WeightMap weights = weights_of({zeros("w", {1})});
   static_cast<void>(weights.take("w", {1}));
