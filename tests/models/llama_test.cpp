@@ -1,9 +1,13 @@
 // The Llama family: which of its members has which biases, norms and windows, heads, names, and what is refused.
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <gmock/gmock.h>
 
+#include "models/shared/decoder_weights.h"
 #include "support/expect_error.h"
+#include "support/quantized_tensors.h"
 #include "support/tiny_decoder.h"
 
 namespace mlxe {
@@ -111,6 +115,17 @@ TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
   EXPECT_EQ(logits_of(row_of({1, 2, 9, 9})), plain);  // causal, so what follows changes nothing
   EXPECT_NE(logits_of(row_of({1, 2, 8})), plain);
   EXPECT_EQ(logits_of(row_of({9, 9})), logits_of(row_of({9})));  // all padding: the first one
+}
+
+// A reranker's rows of packed output embeddings.
+TEST(LlamaHead, ExpandsTheRowsThatItTakesOfQuantisedEmbeddings) {
+  const HostTensor packed = testing::quantized_tensor({.bits = 4, .group_size = 32}, 5, 64, DType::kBFloat16, 3);
+  const std::vector<float> all = to_floats(testing::expanded(packed));
+  EXPECT_EQ(to_floats(packed), all);
+  const std::vector<float> rows = to_floats(select_rows(packed, std::array{4, 1}));
+  ASSERT_EQ(rows.size(), 128U);
+  EXPECT_TRUE(std::equal(rows.begin(), rows.begin() + 64, all.begin() + 256));
+  EXPECT_TRUE(std::equal(rows.begin() + 64, rows.end(), all.begin() + 64));
 }
 
 TEST(LlamaHead, RefusesMaskedWordsAndUnknownTokens) {

@@ -12,25 +12,10 @@
 
 #include "base/half.h"
 #include "mlxe/error.h"
+#include "tensor/quantization.h"
 
 namespace mlxe {
 namespace {
-
-// Rows of a matrix as one of its own; no data if it has none.
-HostTensor take_rows(const HostTensor& matrix, const std::vector<std::int32_t>& rows) {
-  HostTensor result{.dtype = matrix.dtype, .shape = {static_cast<int>(rows.size()), matrix.shape[1]}, .owner = nullptr};
-  if (!matrix.has_data()) {
-    return result;
-  }
-  const std::size_t row_bytes = static_cast<std::size_t>(matrix.shape[1]) * size_bytes(matrix.dtype);
-  auto copy = std::make_shared<std::vector<std::byte>>(rows.size() * row_bytes);  // owned by the result alone
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(copy->data() + i * row_bytes, matrix.data + static_cast<std::size_t>(rows[i]) * row_bytes, row_bytes);
-  }
-  result.data = copy->data();
-  result.owner = std::move(copy);
-  return result;
-}
 
 // The rightmost token that is no padding, or the first one if all are: an end token that doubles as padding is passed
 // over even where a text ends with it. Source: GenericForSequenceClassification in transformers/modeling_layers.py
@@ -49,9 +34,40 @@ std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<in
 
 }  // namespace
 
+HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> rows) {
+  HostTensor result{.dtype = matrix.dtype, .shape = {static_cast<int>(rows.size()), matrix.shape[1]}, .owner = nullptr};
+  if (!matrix.has_data()) {
+    return result;
+  }
+  const bool is_packed = matrix.quantization != nullptr;
+  if (is_packed) {
+    result.dtype = DType::kFloat32;
+  }
+  const auto width = static_cast<std::size_t>(matrix.shape[1]);
+  const std::size_t row_bytes = width * size_bytes(result.dtype);
+  auto copy = std::make_shared<std::vector<std::byte>>(rows.size() * row_bytes);  // owned by the result alone
+  std::vector<float> expanded(is_packed ? width : 0);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto row = static_cast<std::size_t>(rows[i]);
+    if (is_packed) {
+      dequantize(matrix, row, 1, expanded.data());
+      std::memcpy(copy->data() + i * row_bytes, expanded.data(), row_bytes);
+    } else {
+      std::memcpy(copy->data() + i * row_bytes, matrix.data + row * row_bytes, row_bytes);
+    }
+  }
+  result.data = copy->data();
+  result.owner = std::move(copy);
+  return result;
+}
+
 std::vector<float> to_floats(const HostTensor& tensor) {
   std::vector<float> values(num_elements(tensor.shape));
   if (!tensor.has_data()) {
+    return values;
+  }
+  if (tensor.quantization != nullptr) {
+    dequantize(tensor, 0, values.size() / static_cast<std::size_t>(tensor.shape.back()), values.data());
     return values;
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -127,7 +143,7 @@ DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConf
       const HostTensor table = config.tie_word_embeddings ? weights.borrow(embeddings + ".weight", shape)
                                                           : weights.take("lm_head.weight", shape);
       output_ = backend.linear_weight(
-          std::array{LinearPart{.weight = take_rows(table, spec.token_ids), .bias = std::nullopt}});
+          std::array{LinearPart{.weight = select_rows(table, spec.token_ids), .bias = std::nullopt}});
       break;
     }
   }

@@ -1,9 +1,12 @@
 // Taking the weights of a decoder: layers by the names that Llama gave them, and the heads on top.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/architecture.h"
 #include "models/shared/decoder_config.h"
@@ -35,6 +38,10 @@ struct DecoderParts {
 /// NAME.gate_proj, up_proj and down_proj.
 [[nodiscard]] GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string& name,
                                       const DecoderConfig& config, Bias bias, Activation activation);
+
+/// Rows of a matrix as a matrix of its own, float32 if the codes of quantised rows must be expanded; without data if
+/// the matrix has none.
+[[nodiscard]] HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> rows);
 
 /// The elements as float32, for what is computed outside the backend; zeros if the tensor has no data.
 [[nodiscard]] std::vector<float> to_floats(const HostTensor& tensor);
