@@ -35,7 +35,8 @@ struct OracleFixture {
   std::string name;  ///< letters, digits and '_' only: part of a test's name
   std::filesystem::path folder;
   std::string model_type;
-  std::vector<Json> cases;  ///< of supported kinds
+  std::vector<Json> cases;       ///< of supported kinds
+  bool is_multi_vector = false;  ///< late interaction: it has no vector for a whole text
 
   [[nodiscard]] std::map<std::string, HostTensor> expected() const {
     std::map<std::string, HostTensor> tensors;
@@ -74,12 +75,14 @@ inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& r
     OracleFixture fixture = {.name = test_name(prefix + entry.path().filename().string()),
                              .folder = entry.path(),
                              .model_type = is_static ? "model2vec" : load_json(config).at("model_type"),
-                             .cases = {}};
+                             .cases = {},
+                             .is_multi_vector = false};
     if (std::ranges::find(types, fixture.model_type) == types.end()) {
       continue;
     }
     const Json all_cases = load_json(entry.path() / "cases.json");
     for (const Json& test_case : all_cases.at("cases")) {
+      fixture.is_multi_vector |= test_case.at("kind") == "multivector_text";
       if (std::ranges::find(kinds, test_case.at("kind").get<std::string>()) != kinds.end()) {
         fixture.cases.push_back(test_case);
       }
