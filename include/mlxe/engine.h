@@ -1,6 +1,7 @@
 // Engine: a loaded embedding model; the way into the library.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,48 @@ class Engine {
   /// \throws Error{kUnsupported} for a model that gives one vector for a whole text, and as embed()
   [[nodiscard]] std::vector<MultiVector> multi_vector(std::span<const std::string_view> texts,
                                                       const EmbedOptions& options) const;
+
+  /// How relevant each document is to the query, the most relevant first; documents of equal score in their order.
+  /// A cross-encoder reads query and document as one sequence; a decoder (Qwen3-Reranker) is asked, in the prompt of
+  /// its model card, whether the document answers the query. An empty query or document is a text like any other.
+  /// \throws Error{kUnsupported} if the model was not loaded for it, Error{kInvalidInput} for an instruction that the
+  ///         model cannot take, and as embed()
+  [[nodiscard]] std::vector<RankedDocument> rerank(std::string_view query, std::span<const std::string_view> documents,
+                                                   const RerankOptions& options = {}) const;
+  /// The scores of rerank(), for pairs of any query and any document, in input order.
+  [[nodiscard]] PairScores score_pairs(std::span<const TextPair> pairs, const RerankOptions& options = {}) const;
+
+  /// A score for each label: probabilities as `problem_type` and the number of labels want it, or raw logits.
+  /// \throws as rerank()
+  [[nodiscard]] Classifications classify(std::span<const std::string_view> texts,
+                                         const ClassifyOptions& options = {}) const;
+  [[nodiscard]] Classifications classify_pairs(std::span<const TextPair> pairs,
+                                               const ClassifyOptions& options = {}) const;
+
+  /// Labels of stretches of each text: names, places, dates. \throws as rerank()
+  [[nodiscard]] std::vector<LabelledText> classify_tokens(std::span<const std::string_view> texts,
+                                                          const TokenClassifyOptions& options = {}) const;
+
+  /// The likeliest words in place of each mask (ModelInfo::mask_token).
+  /// \throws Error{kInvalidInput} naming a text without a mask, and as rerank()
+  [[nodiscard]] std::vector<FilledText> fill_mask(std::span<const std::string_view> texts,
+                                                  const FillMaskOptions& options = {}) const;
+
+  /// A sparse vector over the vocabulary for each text (SPLADE). \throws as rerank()
+  [[nodiscard]] std::vector<SparseVector> sparse(std::span<const std::string_view> texts,
+                                                 const SparseOptions& options = {}) const;
+
+  /// The raw logits of every token, over the labels or over the vocabulary. \throws as rerank()
+  [[nodiscard]] std::vector<TokenEmbeddings> token_logits(std::span<const std::string_view> texts,
+                                                          const RunOptions& options = {}) const;
+
+  /// What the model would read: tokens, where they stand in the text, and what is cut off. Nothing is computed.
+  [[nodiscard]] std::vector<TokenizedText> tokenize(std::span<const std::string_view> texts,
+                                                    const RunOptions& options = {}) const;
+  [[nodiscard]] std::vector<TokenizedText> tokenize_pairs(std::span<const TextPair> pairs,
+                                                          const RunOptions& options = {}) const;
+  /// A token as the vocabulary spells it; empty for an id that it does not have.
+  [[nodiscard]] std::string token(std::int32_t id) const;
 
   [[nodiscard]] const ModelInfo& info() const;
 

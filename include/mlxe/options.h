@@ -5,6 +5,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace mlxe {
@@ -29,7 +31,20 @@ struct OperationTime {
   double operations = 0;  ///< arithmetic of matrix products and attention, two for each multiply-add; else 0
 };
 
+/// What a checkpoint is loaded for; it decides which of its heads is taken.
+enum class Task {
+  kAuto,            ///< what the folder declares: modules.json, else the `architectures` of config.json
+  kEmbed,           ///< vectors: embed(); whatever head there is is left out
+  kMultiVector,     ///< multi_vector(): a vector for each token
+  kSparse,          ///< the masked-language-model head, for sparse() and all that kFillMask has
+  kRerank,          ///< score_pairs() and rerank(): a sequence classifier, or a decoder that answers "yes" or "no"
+  kClassify,        ///< a sequence classifier: classify(), and all that kRerank has
+  kClassifyTokens,  ///< classify_tokens()
+  kFillMask,        ///< the masked-language-model head: fill_mask()
+};
+
 struct LoadOptions {
+  Task task = Task::kAuto;
   Device device = Device::kAuto;
   Precision precision = Precision::kAuto;
   int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
@@ -85,6 +100,57 @@ struct EmbedOptions {
   std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
   /// Called between micro-batches, from one thread at a time; returning false cancels with Error{kCancelled}.
   std::function<bool(const Progress&)> on_progress = {};
+};
+
+/// How texts go through the model, whatever is wanted of them.
+struct RunOptions {
+  std::optional<int> max_length = {};  ///< tokens with special ones; at most the model's positions
+  Overflow on_overflow = Overflow::kTruncate;
+  std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
+  /// Called between micro-batches, from one thread at a time; returning false cancels with Error{kCancelled}.
+  std::function<bool(const Progress&)> on_progress = {};
+};
+
+/// Two texts that the model reads as one sequence: a query and a document, a premise and a hypothesis.
+using TextPair = std::pair<std::string_view, std::string_view>;
+
+enum class ScoreKind {
+  kDeclared,  ///< through the function that the checkpoint declares (ModelInfo::score_function)
+  kRaw,       ///< the model's logits as they are
+};
+
+struct RerankOptions : RunOptions {
+  std::optional<std::size_t> top_k = {};        ///< of rerank(): only the best ones
+  std::optional<std::string> instruction = {};  ///< what "relevant" means; only for decoders that answer "yes" or "no"
+  ScoreKind scores = ScoreKind::kDeclared;
+};
+
+struct ClassifyOptions : RunOptions {
+  ScoreKind scores = ScoreKind::kDeclared;
+};
+
+/// How the labels of tokens become spans.
+enum class Aggregation {
+  kAuto,    ///< kBioes where the labels are written so, else kSimple
+  kNone,    ///< one span for each token
+  kSimple,  ///< neighbours of one label, B- begins a new span (as `simple` of transformers)
+  kBioes,   ///< the likeliest sequence in which each span is B- I- ... E-, or one S-
+};
+
+struct TokenClassifyOptions : RunOptions {
+  Aggregation aggregation = Aggregation::kAuto;
+  std::vector<std::string> ignored_labels = {"O"};  ///< spans of these are left out
+};
+
+struct FillMaskOptions : RunOptions {
+  std::size_t top_k = 5;  ///< words for each mask
+};
+
+struct SparseOptions : RunOptions {
+  Role role = Role::kNone;                      ///< chooses the prompt of that name, as in EmbedOptions
+  std::optional<std::string> prompt_name = {};  ///< a prompt of config_sentence_transformers.json
+  std::optional<std::string> prompt = {};       ///< put before every text as it is; wins over prompt_name
+  std::optional<std::size_t> max_active = {};   ///< keep the N largest weights
 };
 
 }  // namespace mlxe

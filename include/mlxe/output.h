@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mlxe {
@@ -25,7 +26,7 @@ struct Embeddings {
   }
 };
 
-/// The last hidden states of one text, special tokens included.
+/// A vector for each token of one text, special tokens included: its last hidden state, or its logits.
 struct TokenEmbeddings {
   int dim = 0;
   std::vector<std::int32_t> ids;  ///< [tokens]
@@ -45,11 +46,82 @@ struct MultiVector {
   }
 };
 
+struct RankedDocument {
+  std::size_t index = 0;  ///< of the document as it was given
+  float score = 0;
+  ItemReport report;
+};
+
+struct PairScores {
+  std::vector<float> values;      ///< one for each pair, in input order
+  std::vector<ItemReport> items;  ///< likewise
+};
+
+struct Classifications {
+  std::vector<std::string> labels;
+  std::vector<float> values;      ///< [items.size(), labels.size()], row-major, input order
+  std::vector<ItemReport> items;  ///< one per text or pair
+  [[nodiscard]] std::size_t count() const { return items.size(); }
+  [[nodiscard]] std::span<const float> row(std::size_t index) const {
+    return std::span(values).subspan(index * labels.size(), labels.size());
+  }
+};
+
+/// A stretch of a text that has a label.
+struct LabelledSpan {
+  std::string label;  ///< without B-, I-, E-, S-, if spans were joined
+  float score = 0;    ///< mean probability of its tokens' labels
+  int begin = 0;      ///< in characters (Unicode code points, as Python counts)
+  int end = 0;
+  std::string text;  ///< what stands there
+};
+
+struct LabelledText {
+  std::vector<LabelledSpan> spans;  ///< in the order of the text
+  ItemReport report;
+};
+
+struct WordScore {
+  std::int32_t id = 0;
+  std::string token;  ///< as the vocabulary spells it
+  float score = 0;    ///< probability
+};
+
+struct FilledMask {
+  int position = 0;              ///< of the mask, in tokens with special ones
+  std::vector<WordScore> words;  ///< the likeliest first
+};
+
+struct FilledText {
+  std::vector<FilledMask> masks;  ///< in the order of the text
+  ItemReport report;
+};
+
+/// The words of the vocabulary that a text has to do with, those without weight left out.
+struct SparseVector {
+  std::vector<std::int32_t> ids;  ///< rising
+  std::vector<float> weights;     ///< > 0
+  ItemReport report;
+};
+
+struct TokenizedText {
+  std::vector<std::int32_t> ids;             ///< special tokens included
+  std::vector<std::string> tokens;           ///< as the vocabulary spells them
+  std::vector<std::pair<int, int>> offsets;  ///< begin and end in characters; special tokens 0, 0. Empty for pairs
+  std::vector<std::int32_t> special;         ///< 1: put around the text, 0: of the text
+  ItemReport report;
+};
+
 /// What is loaded and where each choice came from; everything that `mlx_embeddings info` prints.
 struct ModelInfo {
-  std::string path;        ///< folder the model was read from
-  std::string adapter;     ///< folder of the LoRA adapter that was merged in; empty if none
-  std::string model_type;  ///< config.json's model_type
+  std::string path;         ///< folder the model was read from
+  std::string adapter;      ///< folder of the LoRA adapter that was merged in; empty if none
+  std::string model_type;   ///< config.json's model_type
+  std::string task;         ///< "embed", "multi-vector", "sparse", "rerank", "classify", "classify-tokens", "fill-mask"
+  std::string task_source;  ///< the file or option that decided it
+  std::vector<std::string> labels;  ///< of a classifier, in the order of its scores
+  std::string score_function;       ///< what its raw scores go through: "sigmoid", "softmax" or "none"
+  std::string mask_token;           ///< the word that stands for a hidden one; empty if the tokenizer has none
   int hidden_size = 0;
   int num_layers = 0;
   int embedding_dim = 0;  ///< width of the vectors that embed() returns

@@ -1,4 +1,4 @@
-// Engine: finds the model, makes its backend and hands the work to a TextEncoder.
+// Engine: finds the model, makes its backend and hands the work on.
 #include "mlxe/engine.h"
 
 #include <new>
@@ -9,7 +9,10 @@
 #include "engine/late_encoder.h"
 #include "engine/loader.h"
 #include "engine/make_backend.h"
+#include "engine/sequence_scorer.h"
 #include "engine/text_encoder.h"
+#include "engine/token_classifier.h"
+#include "engine/vocabulary_scores.h"
 #include "hub/resolve.h"
 #include "models/architecture.h"
 
@@ -55,6 +58,62 @@ std::vector<MultiVector> Engine::multi_vector(std::span<const std::string_view> 
                                               const EmbedOptions& options) const {
   return with_memory_errors("embed the texts",
                             [&] { return LateEncoder(impl_->encoder.loaded()).encode(texts, options); });
+}
+
+std::vector<RankedDocument> Engine::rerank(std::string_view query, std::span<const std::string_view> documents,
+                                           const RerankOptions& options) const {
+  return with_memory_errors("rerank", [&] { return mlxe::rerank(impl_->encoder.loaded(), query, documents, options); });
+}
+
+PairScores Engine::score_pairs(std::span<const TextPair> pairs, const RerankOptions& options) const {
+  return with_memory_errors("score the pairs",
+                            [&] { return mlxe::score_pairs(impl_->encoder.loaded(), pairs, options); });
+}
+
+Classifications Engine::classify(std::span<const std::string_view> texts, const ClassifyOptions& options) const {
+  return with_memory_errors("classify the texts",
+                            [&] { return mlxe::classify(impl_->encoder.loaded(), texts, options); });
+}
+
+Classifications Engine::classify_pairs(std::span<const TextPair> pairs, const ClassifyOptions& options) const {
+  return with_memory_errors("classify the pairs",
+                            [&] { return mlxe::classify_pairs(impl_->encoder.loaded(), pairs, options); });
+}
+
+std::vector<LabelledText> Engine::classify_tokens(std::span<const std::string_view> texts,
+                                                  const TokenClassifyOptions& options) const {
+  return with_memory_errors("classify the tokens",
+                            [&] { return mlxe::classify_tokens(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<FilledText> Engine::fill_mask(std::span<const std::string_view> texts,
+                                          const FillMaskOptions& options) const {
+  return with_memory_errors("fill the masks", [&] { return mlxe::fill_mask(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<SparseVector> Engine::sparse(std::span<const std::string_view> texts, const SparseOptions& options) const {
+  return with_memory_errors("make sparse vectors",
+                            [&] { return mlxe::sparse(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<TokenEmbeddings> Engine::token_logits(std::span<const std::string_view> texts,
+                                                  const RunOptions& options) const {
+  return with_memory_errors("keep the logits of all tokens",
+                            [&] { return mlxe::token_logits(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<TokenizedText> Engine::tokenize(std::span<const std::string_view> texts, const RunOptions& options) const {
+  return with_memory_errors("tokenize the texts",
+                            [&] { return mlxe::tokenize(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<TokenizedText> Engine::tokenize_pairs(std::span<const TextPair> pairs, const RunOptions& options) const {
+  return with_memory_errors("tokenize the pairs",
+                            [&] { return mlxe::tokenize_pairs(impl_->encoder.loaded(), pairs, options); });
+}
+
+std::string Engine::token(std::int32_t id) const {
+  return impl_->encoder.loaded().tokenizer.id_to_token(id).value_or("");
 }
 
 const ModelInfo& Engine::info() const {

@@ -6,15 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "engine/batch_runner.h"
 #include "engine/call_checks.h"
-#include "engine/scheduler.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
 namespace {
-
-constexpr std::size_t kWindowTexts = 4096;  // bounds what is in memory beside the results
-constexpr std::size_t kWindowBytes = 16U << 20U;
 
 const LateInteraction& late_of(const LoadedModel& loaded) {
   if (!loaded.late) {
@@ -32,7 +29,7 @@ bool holds(const std::vector<std::int32_t>& sorted, std::int32_t id) {
 
 LateEncoder::LateEncoder(const LoadedModel& loaded) : loaded_(loaded), late_(late_of(loaded)) {}
 
-LateEncoder::Plan LateEncoder::make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+LateEncoder::Plan LateEncoder::plan_for(std::span<const std::string_view> texts, const EmbedOptions& options) const {
   check_utf8(texts);
   Plan plan;
   // These two names choose the side also where the folder has no such prompt.
@@ -50,21 +47,18 @@ LateEncoder::Plan LateEncoder::make_plan(std::span<const std::string_view> texts
     throw Error(ErrorCode::kInvalidInput, "the prompt is not valid UTF-8");
   }
   const bool expands = plan.is_query && late_.expansion.has_value();
-  plan.max_length = options.max_length.value_or(plan.side->max_length);
-  const int smallest = loaded_.tokenizer.num_special_tokens() + 2;  // a prefix and one more
-  if (plan.max_length < smallest || plan.max_length > loaded_.info.max_positions) {
-    throw Error(
-        ErrorCode::kInvalidInput,
-        fmt::format("max_length is {}, wanted {} (the special tokens and two more) to {} (the model's positions)",
-                    plan.max_length, smallest, loaded_.info.max_positions));
-  }
-  plan.fill_to = expands ? std::min(late_.expansion->length, plan.max_length) : 0;
+  RunOptions run;
+  run.max_length = options.max_length.value_or(plan.side->max_length);
+  run.on_overflow = options.on_overflow;
+  run.batch_tokens = options.batch_tokens;
+  run.on_progress = options.on_progress;
+  plan.run = mlxe::make_plan(loaded_, run, loaded_.tokenizer.num_special_tokens() + 1);  // and a prefix
+  plan.fill_to = expands ? std::min(late_.expansion->length, plan.run.max_length) : 0;
   plan.dim = options.dimensions.value_or(loaded_.info.embedding_dim);
   if (plan.dim < 1 || plan.dim > loaded_.width) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("dimensions is {}, wanted 1 to {} (the model's width)", plan.dim, loaded_.width));
   }
-  plan.batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : loaded_.backend->info().batch_tokens;
   return plan;
 }
 
@@ -78,7 +72,7 @@ std::vector<Encoding> LateEncoder::tokenize(std::span<const std::string_view> te
   const int marks = plan.side->prefix_id ? 1 : 0;
   const std::vector<std::string_view> views(fronted.begin(), fronted.end());
   std::vector<Encoding> encodings =
-      loaded_.tokenizer.encode(views, {.max_length = plan.max_length - marks, .threads = loaded_.info.threads});
+      loaded_.tokenizer.encode(views, {.max_length = plan.run.max_length - marks, .threads = loaded_.info.threads});
   if (marks > 0) {
     for (Encoding& encoding : encodings) {
       const auto place =
@@ -114,59 +108,48 @@ bool LateEncoder::counts(std::int32_t id, bool is_filling, const Plan& plan) con
 
 std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> texts,
                                              const EmbedOptions& options) const {
-  const Plan plan = make_plan(texts, options);
+  const Plan plan = plan_for(texts, options);
   const auto width = static_cast<std::size_t>(plan.dim);
   std::vector<MultiVector> out(texts.size(), MultiVector{.dim = plan.dim, .ids = {}, .values = {}, .report = {}});
-  ProgressReporter progress(options.on_progress, texts.size());
-
-  for (std::size_t first = 0; first < texts.size();) {
-    const std::size_t count = window_size(texts.subspan(first), kWindowTexts, kWindowBytes);
+  std::vector<std::size_t> own(texts.size());  // tokens before the filling
+  const auto encode = [&](std::size_t first, std::size_t count) {
     std::vector<Encoding> encodings = tokenize(texts.subspan(first, count), plan);
-    std::vector<std::size_t> own(count);  // tokens before the filling
-    std::vector<std::size_t> lengths(count);
     for (std::size_t index = 0; index < count; ++index) {
       Encoding& encoding = encodings[index];
-      own[index] = encoding.ids.size();
-      if (options.on_overflow == Overflow::kError && encoding.length_in_text > plan.max_length) {
-        throw Error(ErrorCode::kTooLong, fmt::format("text {} has {} tokens with special ones, the limit is {}",
-                                                     first + index, encoding.length_in_text, plan.max_length));
-      }
-      lengths[index] = std::max(own[index], static_cast<std::size_t>(plan.fill_to));
-      encoding.ids.resize(lengths[index], late_.expansion_id);
-      encoding.type_ids.resize(lengths[index], 0);
+      own[first + index] = encoding.ids.size();
+      const std::size_t length = std::max(encoding.ids.size(), static_cast<std::size_t>(plan.fill_to));
+      encoding.ids.resize(length, late_.expansion_id);
+      encoding.type_ids.resize(length, 0);
     }
-    const std::vector<std::vector<std::size_t>> groups =
-        schedule(lengths, plan.batch_tokens, static_cast<std::size_t>(loaded_.info.threads));
-    loaded_.backend->run(groups.size(), [&](Ops& ops, std::size_t group) {
-      const std::vector<std::size_t>& indices = groups[group];
-      PackedBatch batch = pack(encodings, indices);
-      if (plan.fill_to > 0 && !late_.expansion->attend) {
-        for (const std::size_t index : indices) {
-          batch.key_lengths.push_back(static_cast<std::int32_t>(own[index]));
+    return encodings;
+  };
+  const InputSource inputs = {.noun = "text",
+                              .count = texts.size(),
+                              .size_bytes = [texts](std::size_t index) { return texts[index].size(); },
+                              .encode = encode};
+  run_batches(loaded_, inputs, plan.run, [&](Ops& ops, MicroBatch& batch) {
+    for (std::size_t row = 0; row < batch.num_rows() && plan.fill_to > 0 && !late_.expansion->attend; ++row) {
+      batch.packed.key_lengths.push_back(static_cast<std::int32_t>(own[batch.input_index(row)]));
+    }
+    std::vector<float> values(batch.packed.token_ids.size() * width);
+    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), plan, options.normalize), values);
+    auto next = values.cbegin();
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      const Encoding& encoding = batch.encoding(row);
+      const std::size_t index = batch.input_index(row);
+      MultiVector& item = out[index];
+      for (std::size_t token = 0; token < encoding.ids.size(); ++token) {
+        const auto end = next + plan.dim;
+        if (counts(encoding.ids[token], token >= own[index], plan)) {
+          item.ids.push_back(encoding.ids[token]);
+          item.values.insert(item.values.end(), next, end);
         }
+        next = end;
       }
-      std::vector<float> values(batch.token_ids.size() * width);
-      ops.read(finish(ops, loaded_.model->forward(ops, batch), plan, options.normalize), values);
-      auto next = values.cbegin();
-      for (const std::size_t index : indices) {
-        const Encoding& encoding = encodings[index];
-        MultiVector& item = out[first + index];
-        for (std::size_t token = 0; token < encoding.ids.size(); ++token) {
-          const auto end = next + plan.dim;
-          if (counts(encoding.ids[token], token >= own[index], plan)) {
-            item.ids.push_back(encoding.ids[token]);
-            item.values.insert(item.values.end(), next, end);
-          }
-          next = end;
-        }
-        check_finite(item.values, first + index);
-        item.report = {.tokens = static_cast<int>(own[index]), .tokens_in_text = encoding.length_in_text};
-      }
-      progress.advance(indices.size(), batch.token_ids.size());
-    });
-    first += count;
-  }
-  progress.finish();
+      check_finite(item.values, index);
+      item.report = {.tokens = static_cast<int>(own[index]), .tokens_in_text = encoding.length_in_text};
+    }
+  });
   return out;
 }
 

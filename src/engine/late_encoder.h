@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/batch_runner.h"
 #include "engine/loader.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
@@ -28,13 +29,12 @@ class LateEncoder {
     const LateInteraction::Side* side = nullptr;
     bool is_query = false;
     std::string front;  // of every text, the prefix's and the prompt's own words
-    int max_length = 0;
+    RunPlan run;
     int fill_to = 0;  // tokens that every text has at least
     int dim = 0;
-    std::size_t batch_tokens = 0;
   };
 
-  [[nodiscard]] Plan make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const;
+  [[nodiscard]] Plan plan_for(std::span<const std::string_view> texts, const EmbedOptions& options) const;
   [[nodiscard]] std::vector<Encoding> tokenize(std::span<const std::string_view> texts, const Plan& plan) const;
   [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, const Plan& plan, Normalize normalize) const;
   [[nodiscard]] bool counts(std::int32_t id, bool is_filling, const Plan& plan) const;

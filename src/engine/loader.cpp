@@ -83,11 +83,15 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelTraits& traits) {
   }
 }
 
-void settle_max_length(TextSettings& settings, const ModelTraits& traits, const Tokenizer& tokenizer) {
-  if (settings.max_length > traits.max_positions) {
-    settings.max_length = traits.max_positions;
-    settings.max_length_source = "config.json (the model's positions)";
+void lower_max_length(TextSettings& settings, int limit, const char* source) {
+  if (settings.max_length > limit) {
+    settings.max_length = limit;
+    settings.max_length_source = source;
   }
+}
+
+void settle_max_length(TextSettings& settings, const ModelTraits& traits, const Tokenizer& tokenizer) {
+  lower_max_length(settings, traits.max_positions, "config.json (the model's positions)");
   if (settings.max_length <= tokenizer.num_special_tokens()) {
     throw Error(ErrorCode::kCorruptModel,
                 fmt::format("{} allows {} tokens, wanted more than the {} special tokens around a text",
@@ -133,6 +137,63 @@ void describe_late(const LateInteractionSpec& spec, const LateInteraction& late,
   info.pooling_source = spec.source;
 }
 
+// The checkpoint's word for a hidden word, if the vocabulary has it.
+std::string find_mask_token(const TextSettings& settings, const Tokenizer& tokenizer) {
+  for (const std::string& token : {settings.mask_token, std::string("[MASK]"), std::string("<mask>")}) {
+    if (!token.empty() && tokenizer.token_to_id(token)) {
+      return token;
+    }
+  }
+  return "";
+}
+
+// The head's tokens are rows of the vocabulary; a SpladePooling has a weight for each of them.
+void check_head(const TaskSpec& task, const PipelineSpec& pipeline, const ModelTraits& traits) {
+  for (const std::int32_t id : task.head.token_ids) {
+    if (id >= traits.vocab_size) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("the score's token id is {}, the model has {} words", id, traits.vocab_size));
+    }
+  }
+  if (task.task == Task::kSparse && pipeline.splade.width.value_or(traits.vocab_size) != traits.vocab_size) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("SpladePooling's configuration is for {} words, the model has {}",
+                                                      *pipeline.splade.width, traits.vocab_size));
+  }
+}
+
+void describe_task(const TaskSpec& task, ModelInfo& info) {
+  info.task = to_string(task.task);
+  info.task_source = task.source;
+  info.labels = task.labels;
+  if (task.head.kind != HeadKind::kNone && task.head.kind != HeadKind::kMaskedLm) {
+    info.score_function = to_string(task.task == Task::kRerank ? task.pair_scores : task.class_scores);
+  }
+}
+
+// "3 labels, softmax", "splade max": what stands on the transformer, for people.
+std::string describe_head(const TaskSpec& task, const PipelineSpec& pipeline) {
+  switch (task.head.kind) {
+    case HeadKind::kSequence: return fmt::format("sequence head of {} labels", task.labels.size());
+    case HeadKind::kToken: return fmt::format("token head of {} labels", task.labels.size());
+    case HeadKind::kNextToken: return "next-token head";
+    default: break;
+  }
+  if (task.task != Task::kSparse) {
+    return "masked-language-model head";
+  }
+  return fmt::format("splade {}{}", pipeline.splade.join == SpladeSpec::Join::kMax ? "max" : "sum",
+                     pipeline.splade.log_twice ? " log1p_relu" : "");
+}
+
+void describe_vectors(const PipelineSpec& pipeline, int width, const TextSettings& settings, ModelInfo& info) {
+  info.embedding_dim = std::min(width, settings.truncate_dim.value_or(width));
+  info.pooling = to_string(pipeline.pooling);
+  info.pooling_source = pipeline.pooling_source;
+  info.normalize_declared = pipeline.normalize_declared;
+  info.modules = describe(pipeline);
+  info.warnings = pipeline.warnings;
+}
+
 void describe_backend(const BackendInfo& backend, ModelInfo& info) {
   info.device = backend.device;
   info.precision = backend.precision;
@@ -159,6 +220,13 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   TextSettings settings = load_text_settings(folders.pipeline, text_folder, pipeline.is_static);
   apply_family(folder, config, pipeline, settings);
   Tokenizer tokenizer = load_tokenizer(text_folder, settings, pipeline.is_static);
+  TaskSpec task =
+      late ? late_task(options.task, late->source) : decide_task(options.task, pipeline, settings, config, tokenizer);
+  std::optional<YesNoPrompt> prompt;
+  if (task.head.kind == HeadKind::kNextToken) {
+    prompt = make_yes_no_prompt(tokenizer);
+    lower_max_length(settings, kYesNoMaxLength, "the prompt of Qwen3-Reranker");
+  }
 
   WeightMap weights(model_folder, architecture.weight_name,
                     {.quantization = QuantizationConfig::parse(config), .expand_quantized = options.expand_quantized});
@@ -167,7 +235,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);
     info.adapter = folders.adapter->string();
   }
-  std::unique_ptr<Model> model = architecture.make(config, weights, *backend, HeadSpec());
+  std::unique_ptr<Model> model = architecture.make(config, weights, *backend, task.head);
   const ModelTraits& traits = model->traits();
   std::vector<std::variant<DenseLayer, NormalizeStep>> steps;
   int width = traits.hidden_size;
@@ -177,42 +245,47 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   weights.finish();
   check_vocabulary(tokenizer, traits);
   settle_max_length(settings, traits, tokenizer);
-  if (!late || !late->inline_projection) {
-    width = check_widths(pipeline, traits.hidden_size);
-  }
+  check_head(task, pipeline, traits);
 
   info.path = folder.string();
   info.model_type = architecture.model_type;
   info.hidden_size = traits.hidden_size;
   info.num_layers = traits.num_layers;
-  info.embedding_dim = std::min(width, settings.truncate_dim.value_or(width));
   info.num_parameters = weights.num_parameters();
   info.checkpoint_dtype = weights.type_of_largest();
-  info.pooling = to_string(pipeline.pooling);
-  info.pooling_source = pipeline.pooling_source;
-  info.normalize_declared = pipeline.normalize_declared;
-  info.modules = describe(pipeline);
+  info.mask_token = find_mask_token(settings, tokenizer);
   info.max_positions = traits.max_positions;
   describe_text(settings, info);
   read_matryoshka(config, info);
   describe_backend(backend->info(), info);
-  info.warnings = std::move(pipeline.warnings);
-
-  for (const auto& step : pipeline.steps) {
-    if (const auto* dense = std::get_if<DenseSpec>(&step)) {
-      steps.emplace_back(load_dense(*dense, *backend, info));
-    } else {
-      steps.emplace_back(NormalizeStep{});
+  describe_task(task, info);
+  if (task.task == Task::kEmbed || task.task == Task::kMultiVector) {
+    if (!late || !late->inline_projection) {
+      width = check_widths(pipeline, traits.hidden_size);
     }
+    describe_vectors(pipeline, width, settings, info);
+    for (const auto& step : pipeline.steps) {
+      if (const auto* dense = std::get_if<DenseSpec>(&step)) {
+        steps.emplace_back(load_dense(*dense, *backend, info));
+      } else {
+        steps.emplace_back(NormalizeStep{});
+      }
+    }
+  } else {
+    info.modules = {"transformer", describe_head(task, pipeline)};
   }
   std::optional<LateInteraction> settled;
   if (late) {
     settled = settle(*late, settings.prompts, settings.max_length, traits.max_positions, tokenizer, text_folder);
     describe_late(*late, *settled, tokenizer, info);
   }
+  info.warnings.insert(info.warnings.end(), task.warnings.begin(), task.warnings.end());
   return {.backend = std::move(backend),
           .model = std::move(model),
           .tokenizer = std::move(tokenizer),
+          .task = std::move(task),
+          .prompt = std::move(prompt),
+          .splade = pipeline.splade,
           .pooling = std::move(pipeline.pooling),
           .steps = std::move(steps),
           .width = width,

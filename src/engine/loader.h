@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "engine/late_interaction.h"
+#include "engine/task.h"
 #include "engine/text_settings.h"
+#include "engine/yes_no_prompt.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
 #include "models/architecture.h"
@@ -27,6 +29,9 @@ struct LoadedModel {
   std::unique_ptr<Backend> backend;  // first, so that it outlives the weights that it packed
   std::unique_ptr<Model> model;
   Tokenizer tokenizer;
+  TaskSpec task;
+  std::optional<YesNoPrompt> prompt;  ///< of a decoder that answers "yes" or "no"
+  SpladeSpec splade;                  ///< of a model with a masked-language-model head
   PoolingSpec pooling;
   std::vector<std::variant<DenseLayer, NormalizeStep>> steps;  ///< after the pooling
   int width = 0;                                               ///< of a vector after the last step

@@ -18,6 +18,7 @@ namespace mlxe {
 namespace {
 
 constexpr int kMaxWidth = 1 << 20;
+constexpr int kMaxVocabulary = 1 << 24;
 
 struct ModuleEntry {
   std::string path;  // "1_Pooling"; empty for the model's own folder
@@ -32,8 +33,9 @@ ModuleEntry read_module_entry(const Json& json, std::size_t index) {
   // "sentence_transformers.models.Pooling", or the longer path that newer releases write for the same class.
   const std::string type = fields.text("type");
   entry.kind = type.substr(type.rfind('.') + 1);
-  constexpr std::array<std::string_view, 5> kKnown = {"Transformer", "Pooling", "Dense", "Normalize",
-                                                      "StaticEmbedding"};
+  constexpr std::array<std::string_view, 8> kKnown = {"Transformer",    "Pooling",        "Dense",
+                                                      "Normalize",      "SpladePooling",  "LogitScore",
+                                                      "MLMTransformer", "StaticEmbedding"};
   if (!type.starts_with("sentence_transformers.") || std::ranges::find(kKnown, entry.kind) == kKnown.end()) {
     throw Error(ErrorCode::kUnsupported, fmt::format("{}: module '{}' is not supported, wanted one of: {}",
                                                      fields.what(), type, fmt::join(kKnown, ", ")));
@@ -41,15 +43,32 @@ ModuleEntry read_module_entry(const Json& json, std::size_t index) {
   return entry;
 }
 
-// Modules that make a vector for the text: two or, where the pooling is part of the first, one; 0: none that we know.
-std::size_t num_first_modules(std::span<const std::string_view> kinds) {
-  if (kinds.size() >= 2 && kinds[0] == "Transformer" && kinds[1] == "Pooling") {
-    return 2;
+// Nothing: a list that adds up to nothing we know.
+std::optional<PipelineKind> kind_of(std::span<const std::string_view> kinds) {
+  const auto follows_pooling = [](std::string_view kind) { return kind == "Dense" || kind == "Normalize"; };
+  if (!kinds.empty() && kinds[0] == "StaticEmbedding") {  // its pooling is part of it
+    return std::ranges::all_of(kinds.subspan(1), follows_pooling) ? std::optional(PipelineKind::kPooled) : std::nullopt;
   }
-  return !kinds.empty() && kinds[0] == "StaticEmbedding" ? 1 : 0;
+  const bool transformer = !kinds.empty() && (kinds[0] == "Transformer" || kinds[0] == "MLMTransformer");
+  if (!transformer) {
+    return std::nullopt;
+  }
+  if (kinds.size() == 1) {
+    return PipelineKind::kHeadAlone;
+  }
+  if (kinds.size() == 2 && kinds[1] == "SpladePooling") {
+    return PipelineKind::kSparse;
+  }
+  if (kinds.size() == 2 && kinds[1] == "LogitScore") {
+    return PipelineKind::kLogitScore;
+  }
+  if (kinds[0] == "Transformer" && kinds[1] == "Pooling" && std::ranges::all_of(kinds.subspan(2), follows_pooling)) {
+    return PipelineKind::kPooled;
+  }
+  return std::nullopt;
 }
 
-std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const Json& json) {
+std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const Json& json, PipelineKind& kind) {
   if (!json.is_array()) {
     throw Error(ErrorCode::kCorruptModel, fmt::format("{}: is {}, wanted a list of modules",
                                                       (folder / "modules.json").string(), json.type_name()));
@@ -62,13 +81,15 @@ std::vector<ModuleEntry> read_modules(const std::filesystem::path& folder, const
   for (const ModuleEntry& module : modules) {
     kinds.push_back(module.kind);
   }
-  const std::size_t first = num_first_modules(kinds);
-  const auto later = [](std::string_view kind) { return kind == "Dense" || kind == "Normalize"; };
-  if (first == 0 || !std::ranges::all_of(std::span(kinds).subspan(first), later)) {
-    throw Error(ErrorCode::kUnsupported, fmt::format("modules.json lists [{}], wanted Transformer and Pooling, or "
-                                                     "StaticEmbedding, then any Dense and Normalize",
-                                                     fmt::join(kinds, ", ")));
+  const std::optional<PipelineKind> known = kind_of(kinds);
+  if (!known) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("modules.json lists [{}], wanted Transformer and Pooling, or StaticEmbedding, "
+                            "then any Dense and Normalize; or "
+                            "Transformer and SpladePooling; or Transformer and LogitScore; or Transformer alone",
+                            fmt::join(kinds, ", ")));
   }
+  kind = *known;
   return modules;
 }
 
@@ -126,6 +147,38 @@ bool read_model2vec(const std::filesystem::path& folder, PipelineSpec& pipeline)
   return true;
 }
 
+SpladeSpec read_splade(const std::filesystem::path& folder, const std::string& name) {
+  const std::filesystem::path path = folder / name / "config.json";
+  const JsonFields fields(load_json(path), path.string());
+  const auto one_of = [&](const char* key, const char* plain, const char* other) {
+    const std::string value = fields.text(key, plain);
+    if (value != plain && value != other) {
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{}: '{}' is '{}', wanted '{}' or '{}'", path.string(), key, value, plain, other));
+    }
+    return value == other;
+  };
+  SpladeSpec splade;
+  splade.join = one_of("pooling_strategy", "max", "sum") ? SpladeSpec::Join::kSum : SpladeSpec::Join::kMax;
+  splade.log_twice = one_of("activation_function", "relu", "log1p_relu");
+  for (const char* key : {"embedding_dimension", "word_embedding_dimension"}) {
+    if (fields.has(key)) {
+      splade.width = fields.integer(key, 1, kMaxVocabulary);
+    }
+  }
+  return splade;
+}
+
+LogitScoreSpec read_logit_score(const std::filesystem::path& folder, const std::string& name) {
+  const std::filesystem::path path = folder / name / "config.json";
+  const JsonFields fields(load_json(path), path.string());
+  LogitScoreSpec score{.true_token_id = fields.integer("true_token_id", 0, kMaxVocabulary), .false_token_id = {}};
+  if (fields.has("false_token_id")) {
+    score.false_token_id = fields.integer("false_token_id", 0, kMaxVocabulary);
+  }
+  return score;
+}
+
 }  // namespace
 
 // A folder below the model's own: modules.json comes from strangers and must not lead elsewhere.
@@ -166,17 +219,31 @@ DenseSpec read_dense(const std::filesystem::path& folder, const std::string& nam
 PipelineSpec read_pipeline(const std::filesystem::path& folder, const std::optional<std::string>& pooling) {
   PipelineSpec pipeline;
   if (const std::optional<Json> json = load_json_if_present(folder / "modules.json")) {
-    const std::vector<ModuleEntry> modules = read_modules(folder, *json);
+    const std::vector<ModuleEntry> modules = read_modules(folder, *json, pipeline.kind);
     pipeline.transformer_folder = folder / modules[0].path;
     pipeline.is_static = modules[0].kind == "StaticEmbedding";
     if (pipeline.is_static) {
       pipeline.pooling = parse_pooling("mean");
       pipeline.pooling_source = "StaticEmbedding";
-    } else if (std::filesystem::exists(folder / modules[1].path)) {
-      read_pooling(folder, modules[1].path, pipeline);
-    } else {
-      // Converters that copy files and no folders lose it.
-      pipeline.pooling_gap = fmt::format("modules.json lists '{}', which is not there", modules[1].path);
+    }
+    switch (pipeline.kind) {
+      case PipelineKind::kPooled:
+        if (pipeline.is_static) {
+          break;
+        }
+        // Converters that copy files and no folders lose it.
+        if (std::filesystem::exists(folder / modules[1].path)) {
+          read_pooling(folder, modules[1].path, pipeline);
+        } else {
+          pipeline.pooling_gap = fmt::format("modules.json lists '{}', which is not there", modules[1].path);
+        }
+        break;
+      case PipelineKind::kSparse: pipeline.splade = read_splade(folder, modules[1].path); break;
+      case PipelineKind::kLogitScore: pipeline.logit_score = read_logit_score(folder, modules[1].path); break;
+      default: break;
+    }
+    if (pipeline.kind != PipelineKind::kPooled) {
+      pipeline.pooling_gap = "modules.json lists no Pooling";
     }
     for (std::size_t index = pipeline.is_static ? 1 : 2; index < modules.size(); ++index) {
       if (modules[index].kind == "Dense") {

@@ -26,9 +26,35 @@ struct DenseSpec {
 /// A Normalize module that is followed by others.
 struct NormalizeSpec {};
 
+/// What the list in modules.json adds up to.
+enum class PipelineKind {
+  kUndeclared,  ///< there is no modules.json
+  kPooled,      ///< Transformer, Pooling, any Dense and Normalize: one vector for a text
+  kSparse,      ///< MLMTransformer or Transformer, SpladePooling: a weight for each word of the vocabulary
+  kHeadAlone,   ///< Transformer alone: the scores of its own head (a CrossEncoder)
+  kLogitScore,  ///< Transformer, LogitScore: a decoder's logits of one or two tokens
+};
+
+/// A SpladePooling module: log1p(relu(x)) of the masked-language-model logits, joined over a text's tokens.
+struct SpladeSpec {
+  enum class Join { kMax, kSum };
+  Join join = Join::kMax;
+  bool log_twice = false;    ///< `log1p_relu` is log1p(log1p(relu(x)))
+  std::optional<int> width;  ///< embedding_dimension, if the file has it
+};
+
+/// A LogitScore module: logit[true] - logit[false].
+struct LogitScoreSpec {
+  int true_token_id = 0;
+  std::optional<int> false_token_id;
+};
+
 struct PipelineSpec {
+  PipelineKind kind = PipelineKind::kUndeclared;
   std::filesystem::path transformer_folder;  ///< holds config.json, the weights and the tokenizer
   bool is_static = false;  ///< a StaticEmbedding stands in the transformer's place; it may have no config.json
+  SpladeSpec splade;       ///< of kSparse, else what sentence-transformers takes by default
+  std::optional<LogitScoreSpec> logit_score;  ///< of kLogitScore
   PoolingSpec pooling;
   std::string pooling_source;                                 ///< file or option that decided it
   std::string pooling_gap;                                    ///< what is missing, if nothing decided it
@@ -39,10 +65,12 @@ struct PipelineSpec {
 };
 
 /// Reads modules.json and the configurations of the modules that it lists. A folder without modules.json is a plain
-/// transformer: pooled as 1_Pooling says if there is such a folder, else by the mean.
+/// transformer: pooled as 1_Pooling says if there is such a folder, else by the mean. So is one whose modules do not
+/// pool.
 /// \param pooling  overrides the checkpoint's modes
 /// \throws Error{kCorruptModel, kUnsupported}, and Error{kInvalidInput} for an unknown `pooling`
-/// Source: SentenceTransformer of sentence-transformers and its modules Transformer, Pooling, Dense, Normalize
+/// Source: SentenceTransformer of sentence-transformers and its modules Transformer, Pooling, Dense, Normalize;
+/// SparseEncoder with SpladePooling; CrossEncoder with LogitScore
 [[nodiscard]] PipelineSpec read_pipeline(const std::filesystem::path& folder,
                                          const std::optional<std::string>& pooling);
 

@@ -6,17 +6,18 @@
 
 namespace mlxe {
 
-std::size_t window_size(std::span<const std::string_view> texts, std::size_t max_texts, std::size_t max_bytes) {
+std::size_t window_size(std::size_t count, std::size_t max_texts, std::size_t max_bytes,
+                        const std::function<std::size_t(std::size_t index)>& size_bytes) {
   std::size_t bytes = 0;
-  std::size_t count = 0;
-  while (count < texts.size() && count < max_texts) {
-    bytes += texts[count].size();
-    if (count > 0 && bytes > max_bytes) {
+  std::size_t taken = 0;
+  while (taken < count && taken < max_texts) {
+    bytes += size_bytes(taken);
+    if (taken > 0 && bytes > max_bytes) {
       break;
     }
-    ++count;
+    ++taken;
   }
-  return count;
+  return taken;
 }
 
 std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths, std::size_t batch_tokens,

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "tensor/packed_batch.h"
@@ -11,9 +11,10 @@
 
 namespace mlxe {
 
-/// How many of the texts, from the first on, make one window: at most `max_texts` and `max_bytes`, but at least one.
-[[nodiscard]] std::size_t window_size(std::span<const std::string_view> texts, std::size_t max_texts,
-                                      std::size_t max_bytes);
+/// How many of `count` texts, from the first on, make one window: at most `max_texts` and `max_bytes`, but at least
+/// one.
+[[nodiscard]] std::size_t window_size(std::size_t count, std::size_t max_texts, std::size_t max_bytes,
+                                      const std::function<std::size_t(std::size_t index)>& size_bytes);
 
 /// Groups texts, longest first, into micro-batches of at most `batch_tokens` tokens; a longer text is alone in its own.
 /// With less work than `workers` full micro-batches they are made smaller, so that there is one for each worker.

@@ -1,11 +1,14 @@
 // TextEncoder: texts to vectors with a loaded model: prompt, tokens, micro-batches, pooling, later modules.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "engine/batch_runner.h"
 #include "engine/loader.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
@@ -24,33 +27,18 @@ class TextEncoder {
   [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings(std::span<const std::string_view> texts,
                                                               const EmbedOptions& options) const;
 
-  [[nodiscard]] const LoadedModel& loaded() const { return loaded_; }
   [[nodiscard]] const ModelInfo& info() const { return loaded_.info; }
+  [[nodiscard]] const LoadedModel& loaded() const { return loaded_; }
 
  private:
-  // One call's settings, checked and settled before any work.
-  struct Plan {
-    std::vector<std::string> prompts;          // one for all texts, or one for each
-    std::vector<std::int32_t> prompt_lengths;  // of each: tokens that the pooling leaves out; empty: none
-    int max_length = 0;
-    std::string max_length_source;
-    std::size_t batch_tokens = 0;
-    Overflow on_overflow = Overflow::kTruncate;
-  };
-  // The texts of one window after tokenisation; `first` is the index of the first one in the call.
-  struct Window {
-    std::size_t first = 0;
-    std::vector<Encoding> encodings;
-  };
-
-  [[nodiscard]] Plan make_plan(std::span<const std::string_view> texts, const EmbedOptions& options) const;
-  [[nodiscard]] std::vector<std::int32_t> count_prompt_tokens(const Plan& plan) const;
-  [[nodiscard]] Window tokenize(std::span<const std::string_view> texts, std::size_t first, std::size_t count,
-                                const Plan& plan) const;
-  void check_window(const Window& window, const Plan& plan) const;
-  // Calls consume(ops, batch, window, indices) for every micro-batch of every window, several at once.
-  template <typename Consume>
-  void for_each_batch(std::span<const std::string_view> texts, const Plan& plan, const Consume& consume) const;
+  [[nodiscard]] RunPlan plan(const EmbedOptions& options) const;
+  // One for all texts, or one for each.
+  [[nodiscard]] std::vector<std::string> prompts_of(std::size_t num_texts, const EmbedOptions& options) const;
+  [[nodiscard]] InputSource inputs(std::span<const std::string_view> texts, std::span<const std::string> prompts,
+                                   const RunPlan& plan) const;
+  // Of each prompt: tokens that the pooling leaves out; empty: none.
+  [[nodiscard]] std::vector<std::int32_t> count_prompt_tokens(const std::vector<std::string>& prompts,
+                                                              const RunPlan& plan) const;
   [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, const PackedBatch& batch, int dim,
                               Normalize normalize) const;
 

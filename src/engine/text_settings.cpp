@@ -40,6 +40,23 @@ void lower_limit(TextSettings& settings, const JsonFields& fields, const char* k
   }
 }
 
+// A token is written as its text, or as an object with its text and how to match it; empty if it is absent.
+std::string token_text(const JsonFields& fields, const char* key) {
+  if (fields.has(key) && fields.at(key).is_object()) {
+    return JsonFields(fields.at(key), fields.what() + ": '" + key + "'").text("content");
+  }
+  return fields.text(key, "");
+}
+
+// transformers gives the model what `model_input_names` lists, and token types by default.
+bool names_token_types(const JsonFields& fields) {
+  if (!fields.has("model_input_names") || !fields.at("model_input_names").is_array()) {
+    return true;
+  }
+  const Json& names = fields.at("model_input_names");
+  return std::find(names.begin(), names.end(), "token_type_ids") != names.end();
+}
+
 void read_prompts(TextSettings& settings, const JsonFields& fields) {
   if (fields.has("prompts")) {
     const JsonFields prompts(fields.at("prompts"), fields.what() + ": 'prompts'");
@@ -64,14 +81,17 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
   TextSettings settings;
   if (const auto fields = load_fields(transformer_folder / "tokenizer_config.json")) {
     lower_limit(settings, *fields, "model_max_length", "tokenizer_config.json");
+    settings.mask_token = token_text(*fields, "mask_token");
+    settings.token_types = names_token_types(*fields);
+  }
+  if (const auto fields = load_fields(transformer_folder / "special_tokens_map.json");
+      fields && settings.mask_token.empty()) {
+    settings.mask_token = token_text(*fields, "mask_token");
   }
   for (const char* name : kTransformerConfigs) {
     if (const auto fields = load_fields(transformer_folder / name)) {
-      if (const std::string task = fields->text("transformer_task", "feature-extraction");
-          task != "feature-extraction") {
-        throw Error(ErrorCode::kUnsupported,
-                    fmt::format("{}: 'transformer_task' is '{}', only 'feature-extraction' is supported",
-                                fields->what(), task));
+      if (fields->has("transformer_task")) {
+        settings.transformer_task = fields->text("transformer_task");
       }
       lower_limit(settings, *fields, "max_seq_length", name);
       settings.lower_case = fields->boolean("do_lower_case", false);
@@ -80,6 +100,9 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
   }
   if (const auto fields = load_fields(folder / "config_sentence_transformers.json")) {
     read_prompts(settings, *fields);
+    if (fields->has("activation_fn")) {
+      settings.activation_fn = fields->text("activation_fn");
+    }
     if (fields->has("truncate_dim")) {
       settings.truncate_dim = fields->integer("truncate_dim", 1, std::numeric_limits<int>::max());
     }

@@ -14,7 +14,11 @@ namespace mlxe {
 struct TextSettings {
   int max_length = std::numeric_limits<int>::max();  ///< tokens, special ones included, that a text is cut to
   std::string max_length_source;
-  bool lower_case = false;          ///< texts are lower-cased before they are tokenised
+  bool token_types = true;  ///< false: the model is given token types of 0, whatever tokenizer.json says
+  bool lower_case = false;  ///< texts are lower-cased before they are tokenised
+  std::optional<std::string> transformer_task;  ///< of the Transformer module, if the folder says it
+  std::optional<std::string> activation_fn;     ///< of a CrossEncoder's scores: a class of torch, if the folder says it
+  std::string mask_token;                       ///< empty if the folder names none
   std::optional<int> truncate_dim;  ///< the checkpoint's own number of dimensions, if it keeps only the first ones
   std::map<std::string, std::string> prompts;  ///< by name; put before the text as they are
   std::optional<std::string> default_prompt_name;

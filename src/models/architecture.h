@@ -48,7 +48,8 @@ class Model {
   /// \param batch  rows of 1 to traits().max_positions tokens; ids in [0, vocab_size)
   /// \returns      [batch.num_tokens(), hidden_size]
   [[nodiscard]] virtual Tensor forward(Ops& ops, const PackedBatch& batch) const = 0;
-  /// The head's raw output (no softmax, no sigmoid) for the hidden states that forward() gave.
+  /// The head's raw output (no softmax, no sigmoid) for the hidden states that forward() gave; for kToken and kMaskedLm
+  /// `hidden` may also be any rows of them, and the output has a row for each.
   /// \returns  kSequence: [rows, num_labels]; kToken: [tokens, num_labels]; kMaskedLm: [tokens, vocab_size];
   ///           kNextToken: [rows, token_ids.size()]
   /// \throws Error{kUnsupported} if the model was made without a head

@@ -226,9 +226,12 @@ TEST(PipelineModules, MustBeKnown) {
   EXPECT_ERROR(kUnsupported, "module 'acme.Transformer' is not supported", read(tiny));
 }
 
-TEST(PipelineModules, MustBeginWithTransformerAndPooling) {
+TEST(PipelineModules, MustAddUpToSomethingKnown) {
   EXPECT_ERROR(kUnsupported, "lists [Pooling]", read_modules({{"Pooling", "1_Pooling"}}));
-  EXPECT_ERROR(kUnsupported, "lists [Transformer]", read_modules({{"Transformer", ""}}));
+  EXPECT_ERROR(kUnsupported, "lists [MLMTransformer, Pooling]",
+               read_modules({{"MLMTransformer", ""}, {"Pooling", "1_Pooling"}}));
+  EXPECT_ERROR(kUnsupported, "lists [Transformer, SpladePooling, Normalize]",
+               read_modules({{"Transformer", ""}, {"SpladePooling", "1_Pooling"}, {"Normalize", "2"}}));
   EXPECT_ERROR(kUnsupported, "lists [Transformer, Dense, Pooling]",
                read_modules({{"Transformer", ""}, {"Dense", "1"}, {"Pooling", "1_Pooling"}}));
   EXPECT_ERROR(kUnsupported, "lists [Transformer, Pooling, Pooling]",

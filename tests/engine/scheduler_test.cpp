@@ -18,12 +18,15 @@ Groups schedule(std::vector<std::size_t> lengths, std::size_t batch_tokens, std:
 }
 
 TEST(WindowSize, IsBoundedByTextsAndBytesButNeverZero) {
-  const std::vector<std::string_view> texts = {"1234", "12", "1", ""};
-  EXPECT_EQ(window_size(texts, 10, 100), 4U);
-  EXPECT_EQ(window_size(texts, 3, 100), 3U);
-  EXPECT_EQ(window_size(texts, 10, 6), 2U);
-  EXPECT_EQ(window_size(texts, 10, 1), 1U);
-  EXPECT_EQ(window_size({}, 10, 100), 0U);
+  const auto size = [](const std::vector<std::size_t>& bytes, std::size_t max_texts, std::size_t max_bytes) {
+    return window_size(bytes.size(), max_texts, max_bytes, [&](std::size_t index) { return bytes[index]; });
+  };
+  const std::vector<std::size_t> bytes = {4, 2, 1, 0};
+  EXPECT_EQ(size(bytes, 10, 100), 4U);
+  EXPECT_EQ(size(bytes, 3, 100), 3U);
+  EXPECT_EQ(size(bytes, 10, 6), 2U);
+  EXPECT_EQ(size(bytes, 10, 1), 1U);
+  EXPECT_EQ(size({}, 10, 100), 0U);
 }
 
 TEST(Schedule, PutsTheLongestFirstAndFillsUpToTheBudget) {

@@ -63,10 +63,28 @@ TEST(TextSettings, ReadTheOlderNamesOfTheTransformerConfig) {
   EXPECT_TRUE(read(folder).lower_case);
 }
 
-TEST(TextSettings, RefuseAnotherTask) {
+TEST(TextSettings, ReadTheTaskOfTheTransformer) {
   const TemporaryFolder folder;
   folder.write_json("sentence_bert_config.json", Json{{"transformer_task", "fill-mask"}});
-  EXPECT_ERROR(kUnsupported, "'transformer_task' is 'fill-mask'", read(folder));
+  EXPECT_EQ(read(folder).transformer_task, "fill-mask");
+}
+
+TEST(TextSettings, GiveNoTokenTypesIfTheTokenizerListsItsOutputsWithoutThem) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(read(folder).token_types);
+  folder.write_json("tokenizer_config.json", Json{{"model_input_names", {"input_ids", "attention_mask"}}});
+  EXPECT_FALSE(read(folder).token_types);
+  folder.write_json("tokenizer_config.json", Json{{"model_input_names", {"input_ids", "token_type_ids"}}});
+  EXPECT_TRUE(read(folder).token_types);
+}
+
+TEST(TextSettings, ReadTheMaskTokenInEitherForm) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read(folder).mask_token, "");
+  folder.write_json("special_tokens_map.json", Json{{"mask_token", "<m>"}});
+  EXPECT_EQ(read(folder).mask_token, "<m>");
+  folder.write_json("tokenizer_config.json", Json{{"mask_token", {{"content", "<mask>"}, {"lstrip", true}}}});
+  EXPECT_EQ(read(folder).mask_token, "<mask>");
 }
 
 TEST(TextSettings, ReadTheNumberOfDimensionsToKeep) {

@@ -28,8 +28,10 @@ inline void PrintTo(Device device, std::ostream* out) {
 
 namespace testing {
 
-/// The kinds of cases that Engine can answer. Others belong to heads and inputs that have no room yet.
-constexpr std::array<std::string_view, 2> kSupportedKinds = {"tokenize+forward", "embed"};
+/// The kinds of cases that Engine can answer. Others belong to outputs and inputs that have no room yet.
+constexpr std::array<std::string_view, 10> kSupportedKinds = {
+    "tokenize+forward",    "embed",  "bidirec_embed", "tokenize+classify", "tokenize+classify_pairs",
+    "tokenize+mlm_logits", "rerank", "rerank_yes_no", "sparse_embed",      "tokenize+token_logits"};
 
 struct OracleFixture {
   std::string name;  ///< letters, digits and '_' only: part of a test's name
@@ -103,6 +105,13 @@ inline std::vector<OracleFixture> own_fixtures() {
 inline std::vector<OracleFixture> all_fixtures() {
   std::vector<OracleFixture> fixtures = own_fixtures();
   std::ranges::move(oracle_fixtures("../shared/fixtures", "shared_"), std::back_inserter(fixtures));
+  return fixtures;
+}
+
+/// Those that have a vector, or something else, for a whole text: late interaction has not.
+inline std::vector<OracleFixture> fixtures_with_vectors() {
+  std::vector<OracleFixture> fixtures = all_fixtures();
+  std::erase_if(fixtures, [](const OracleFixture& fixture) { return fixture.is_multi_vector; });
   return fixtures;
 }
 

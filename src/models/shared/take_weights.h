@@ -55,7 +55,9 @@ inline EmbeddingTable take_table(WeightMap& weights, Backend& backend, const std
 
 /// The output layer of a masked or causal language model: NAME.weight, or the word embeddings where they are tied (the
 /// file has no such tensor, or a copy of them), with the bias of that name.
-/// \param bias_name  "" for none; NAME.bias, a copy that some checkpoints have, may be left over
+/// \param bias_name  "" for none; where there is also a NAME.bias, that one counts (they are copies of each other
+/// unless
+///                   the table is untied) and this one may be left over
 inline LinearWeight take_tied_decoder(WeightMap& weights, Backend& backend, const std::string& name,
                                       const std::string& bias_name, const std::string& embeddings, int vocab_size,
                                       int hidden) {
@@ -64,8 +66,9 @@ inline LinearWeight take_tied_decoder(WeightMap& weights, Backend& backend, cons
                                                           : weights.borrow(embeddings + ".weight", shape),
                   .bias = std::nullopt};
   if (!bias_name.empty()) {
-    part.bias =
-        weights.has(bias_name) ? weights.take(bias_name, {vocab_size}) : weights.take(name + ".bias", {vocab_size});
+    // A decoder of its own reads its own bias; the other one then lies unused in the checkpoint.
+    const bool own = weights.has(name + ".bias");
+    part.bias = weights.take(own ? name + ".bias" : bias_name, {vocab_size});
   }
   return backend.linear_weight(std::array{std::move(part)});
 }

@@ -70,8 +70,8 @@ void mlxe_tok_free(mlxe_tok* tokenizer);
 
 /* seconds: NULL, or as many texts again, which make pairs with the first ones.
  * `out` holds, one after the other: num_tokens[num_texts], num_tokens_untruncated[num_texts], ids[total],
- * type_ids[total] and what is asked for: begin and end byte of each token in its text [2 * total], 1 for each token that
- * the post-processor added [total], index of the word in its text or -1 [total]; total = sum of num_tokens. */
+ * type_ids[total] and what is asked for: begin and end byte of each token in its text [2 * total], 1 for each token
+ * that the post-processor added [total], index of the word in its text or -1 [total]; total = sum of num_tokens. */
 mlxe_tok_status mlxe_tok_encode(const mlxe_tok* tokenizer, const mlxe_tok_text* texts, const mlxe_tok_text* seconds,
                                 size_t num_texts, mlxe_tok_options options, mlxe_tok_ints* out);
 /* Whether this text is encoded by our own WordPiece; nothing else depends on it. */

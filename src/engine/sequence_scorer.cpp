@@ -1,0 +1,192 @@
+// The logits of whole sequences, their functions, and sorting by them.
+#include "engine/sequence_scorer.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+#include "engine/batch_runner.h"
+#include "engine/call_checks.h"
+#include "engine/scores.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+struct SequenceLogits {
+  std::vector<float> values;  // [inputs, width]
+  std::vector<ItemReport> items;
+};
+
+void expect_head(const LoadedModel& loaded, bool right, std::string_view wanted) {
+  if (!right) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the model is loaded for the task '{}' (decided by: {}), wanted the task {}",
+                            loaded.info.task, loaded.info.task_source, wanted));
+  }
+}
+
+SequenceLogits run(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan, std::size_t width) {
+  SequenceLogits out{.values = std::vector<float>(inputs.count * width), .items = {}};
+  out.items.resize(inputs.count);
+  run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
+    const Tensor hidden = loaded.model->forward(ops, batch.packed);
+    std::vector<float> values(batch.num_rows() * width);
+    ops.read(loaded.model->logits(ops, hidden, batch.packed), values);
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      const std::span<const float> scores = std::span(values).subspan(row * width, width);
+      const std::size_t index = batch.input_index(row);
+      check_finite(scores, index, inputs.noun);
+      std::ranges::copy(scores, out.values.begin() + static_cast<std::ptrdiff_t>(index * width));
+      out.items[index] = batch.report(row);
+    }
+  });
+  for (std::size_t index = 0; index < inputs.count; ++index) {
+    if (out.items[index].tokens == 0) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{} {} has no tokens, a score wants one at least", inputs.noun, index));
+    }
+  }
+  return out;
+}
+
+Classifications to_classes(const LoadedModel& loaded, SequenceLogits logits, ScoreKind kind) {
+  Classifications out{
+      .labels = loaded.task.labels, .values = std::move(logits.values), .items = std::move(logits.items)};
+  if (kind == ScoreKind::kDeclared) {
+    for (std::size_t index = 0; index < out.items.size(); ++index) {
+      apply_score_function(loaded.task.class_scores,
+                           std::span(out.values).subspan(index * out.labels.size(), out.labels.size()));
+    }
+  }
+  return out;
+}
+
+void expect_classifier(const LoadedModel& loaded) {
+  expect_head(loaded, loaded.task.head.kind == HeadKind::kSequence, "'classify'");
+}
+
+EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
+  return {.max_length = plan.max_length, .threads = loaded.info.threads};
+}
+
+// The pairs as one text each, in the fixed prompt; only what stands between its ends is ever cut.
+InputSource prompted_inputs(const LoadedModel& loaded, std::span<const TextPair> pairs, const std::string& instruction,
+                            EncodeOptions options) {
+  InputSource inputs = pair_inputs(loaded, pairs, options);
+  options.prefix_ids = loaded.prompt->prefix_ids;
+  options.suffix_ids = loaded.prompt->suffix_ids;
+  inputs.encode = [&loaded, pairs, instruction, options](std::size_t first, std::size_t count) {
+    std::vector<std::string> contents;
+    contents.reserve(count);
+    for (const TextPair& pair : pairs.subspan(first, count)) {
+      contents.push_back(yes_no_content(instruction, pair.first, pair.second));
+    }
+    const std::vector<std::string_view> views(contents.begin(), contents.end());
+    return loaded.tokenizer.encode(views, options);
+  };
+  return inputs;
+}
+
+// logit[yes] - logit[no], or the one logit.
+SequenceLogits run_yes_no(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {
+  const std::string instruction = options.instruction.value_or(std::string(kDefaultInstruction));
+  if (!is_valid_utf8(instruction)) {
+    throw Error(ErrorCode::kInvalidInput, "the instruction is not valid UTF-8");
+  }
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens() + loaded.prompt->num_tokens());
+  const InputSource inputs = prompted_inputs(loaded, pairs, instruction, encode_options(loaded, plan));
+  const std::size_t width = loaded.task.head.token_ids.size();
+  SequenceLogits logits = run(loaded, inputs, plan, width);
+  if (width == 2) {
+    for (std::size_t index = 0; index < pairs.size(); ++index) {
+      logits.values[index] = logits.values[2 * index] - logits.values[2 * index + 1];
+    }
+    logits.values.resize(pairs.size());
+  }
+  return logits;
+}
+
+SequenceLogits run_cross_encoder(const LoadedModel& loaded, std::span<const TextPair> pairs,
+                                 const RerankOptions& options) {
+  if (options.instruction) {
+    throw Error(ErrorCode::kInvalidInput, "an instruction was given, this reranker takes none");
+  }
+  if (loaded.task.labels.size() != 1) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the model gives {} scores for a pair, reranking wants 1; classify "
+                            "gives them all",
+                            loaded.task.labels.size()));
+  }
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
+  return run(loaded, pair_inputs(loaded, pairs, encode_options(loaded, plan)), plan, 1);
+}
+
+}  // namespace
+
+Classifications classify(const LoadedModel& loaded, std::span<const std::string_view> texts,
+                         const ClassifyOptions& options) {
+  expect_classifier(loaded);
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
+  const InputSource inputs = text_inputs(loaded, texts, {}, encode_options(loaded, plan));
+  return to_classes(loaded, run(loaded, inputs, plan, loaded.task.labels.size()), options.scores);
+}
+
+Classifications classify_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
+                               const ClassifyOptions& options) {
+  expect_classifier(loaded);
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
+  const InputSource inputs = pair_inputs(loaded, pairs, encode_options(loaded, plan));
+  return to_classes(loaded, run(loaded, inputs, plan, loaded.task.labels.size()), options.scores);
+}
+
+PairScores score_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {
+  const HeadKind kind = loaded.task.head.kind;
+  expect_head(loaded, kind == HeadKind::kSequence || kind == HeadKind::kNextToken, "'rerank'");
+  SequenceLogits logits =
+      kind == HeadKind::kNextToken ? run_yes_no(loaded, pairs, options) : run_cross_encoder(loaded, pairs, options);
+  PairScores out{.values = std::move(logits.values), .items = std::move(logits.items)};
+  if (options.scores == ScoreKind::kDeclared) {
+    for (float& value : out.values) {
+      apply_score_function(loaded.task.pair_scores, std::span(&value, 1));
+    }
+  }
+  return out;
+}
+
+std::vector<RankedDocument> rerank(const LoadedModel& loaded, std::string_view query,
+                                   std::span<const std::string_view> documents, const RerankOptions& options) {
+  if (!is_valid_utf8(query)) {
+    throw Error(ErrorCode::kInvalidInput, "the query is not valid UTF-8");
+  }
+  check_utf8(documents, "document");
+  std::vector<TextPair> pairs;
+  pairs.reserve(documents.size());
+  for (const std::string_view document : documents) {
+    pairs.emplace_back(query, document);
+  }
+  // Sorted by raw scores: a sigmoid gives 1 to every score above 17.
+  RerankOptions raw = options;
+  raw.scores = ScoreKind::kRaw;
+  const PairScores scores = score_pairs(loaded, pairs, raw);
+  std::vector<RankedDocument> ranked;
+  ranked.reserve(documents.size());
+  for (std::size_t index = 0; index < documents.size(); ++index) {
+    ranked.push_back({.index = index, .score = scores.values[index], .report = scores.items[index]});
+  }
+  // Stable: documents of equal score stay in their order.
+  std::ranges::stable_sort(ranked, std::ranges::greater{}, &RankedDocument::score);
+  ranked.resize(std::min(ranked.size(), options.top_k.value_or(ranked.size())));
+  if (options.scores == ScoreKind::kDeclared) {
+    for (RankedDocument& document : ranked) {
+      apply_score_function(loaded.task.pair_scores, std::span(&document.score, 1));
+    }
+  }
+  return ranked;
+}
+
+}  // namespace mlxe

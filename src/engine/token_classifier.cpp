@@ -1,0 +1,183 @@
+// Logits of tokens, with the places of the tokens in their texts.
+#include "engine/token_classifier.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/batch_runner.h"
+#include "engine/call_checks.h"
+#include "engine/label_runs.h"
+#include "engine/logit_rows.h"
+#include "engine/scores.h"
+#include "mlxe/error.h"
+
+namespace mlxe {
+namespace {
+
+EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
+  return {.max_length = plan.max_length, .threads = loaded.info.threads};
+}
+
+// The probabilities of a text's own tokens, and where those stand in the text (bytes).
+struct OwnTokens {
+  std::vector<float> probabilities;  // [tokens, labels]
+  std::vector<TokenOffsets> offsets;
+};
+
+OwnTokens own_tokens(const Encoding& encoding, std::span<const float> logits, std::size_t num_labels) {
+  OwnTokens own;
+  for (std::size_t token = 0; token < encoding.ids.size(); ++token) {
+    if (encoding.special_tokens_mask[token] == 0) {
+      const std::span<const float> row = logits.subspan(token * num_labels, num_labels);
+      own.probabilities.insert(own.probabilities.end(), row.begin(), row.end());
+      apply_score_function(ScoreFunction::kSoftmax, std::span(own.probabilities).last(num_labels));
+      own.offsets.push_back(encoding.offsets[token]);
+    }
+  }
+  return own;
+}
+
+std::vector<LabelledSpan> to_spans(std::string_view text, const OwnTokens& own, std::span<const LabelRun> runs,
+                                   const std::vector<std::string>& ignored) {
+  const std::vector<TokenOffsets> characters = offsets_in_characters(text, own.offsets);
+  std::vector<LabelledSpan> spans;
+  for (const LabelRun& run : runs) {
+    if (std::ranges::find(ignored, run.label) != ignored.end()) {
+      continue;
+    }
+    const auto begin = static_cast<std::size_t>(own.offsets[run.first].first);
+    const auto end = static_cast<std::size_t>(own.offsets[run.last].second);
+    spans.push_back({.label = run.label,
+                     .score = run.score,
+                     .begin = characters[run.first].first,
+                     .end = characters[run.last].second,
+                     .text = std::string(text.substr(begin, end - begin))});
+  }
+  return spans;
+}
+
+TokenizedText to_tokenized(const Tokenizer& tokenizer, const Encoding& encoding) {
+  TokenizedText out{
+      .ids = encoding.ids,
+      .tokens = {},
+      .offsets = {},
+      .special = encoding.special_tokens_mask,
+      .report = {.tokens = static_cast<int>(encoding.ids.size()), .tokens_in_text = encoding.length_in_text}};
+  for (const std::int32_t id : out.ids) {
+    out.tokens.push_back(tokenizer.id_to_token(id).value_or(""));
+  }
+  return out;
+}
+
+EncodeOptions tokenize_options(const LoadedModel& loaded, const RunPlan& plan) {
+  EncodeOptions options = encode_options(loaded, plan);
+  options.with_offsets = true;
+  options.with_special_tokens_mask = true;
+  return options;
+}
+
+void check_length(const TokenizedText& text, std::string_view noun, std::size_t index, const RunPlan& plan) {
+  if (plan.on_overflow == Overflow::kError && text.report.truncated()) {
+    throw Error(ErrorCode::kTooLong,
+                fmt::format("{} {} has {} tokens with special ones, the limit is {} (from {})", noun, index,
+                            text.report.tokens_in_text, plan.max_length, plan.max_length_source));
+  }
+}
+
+}  // namespace
+
+std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<const std::string_view> texts,
+                                          const TokenClassifyOptions& options) {
+  if (loaded.task.head.kind != HeadKind::kToken) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the model is loaded for the task '{}' (decided by: {}), labels of tokens want the task "
+                            "'classify-tokens'",
+                            loaded.info.task, loaded.info.task_source));
+  }
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
+  const InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
+  const std::size_t num_labels = loaded.task.labels.size();
+  std::vector<LabelledText> out(texts.size());
+  run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
+    const Tensor hidden = loaded.model->forward(ops, batch.packed);
+    std::vector<float> values(batch.packed.token_ids.size() * num_labels);
+    ops.read(loaded.model->logits(ops, hidden, batch.packed), values);
+    std::span<const float> rest = values;
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      const Encoding& encoding = batch.encoding(row);
+      const std::size_t index = batch.input_index(row);
+      const std::span<const float> logits = rest.first(encoding.ids.size() * num_labels);
+      rest = rest.subspan(logits.size());
+      check_finite(logits, index, inputs.noun);
+      const OwnTokens own = own_tokens(encoding, logits, num_labels);
+      const std::vector<LabelRun> runs = label_runs(loaded.task.labels, own.probabilities, options.aggregation);
+      out[index] = {.spans = to_spans(texts[index], own, runs, options.ignored_labels), .report = batch.report(row)};
+    }
+  });
+  return out;
+}
+
+std::vector<TokenEmbeddings> token_logits(const LoadedModel& loaded, std::span<const std::string_view> texts,
+                                          const RunOptions& options) {
+  const HeadKind kind = loaded.task.head.kind;
+  if (kind != HeadKind::kToken && kind != HeadKind::kMaskedLm) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the model is loaded for the task '{}' (decided by: {}), logits of tokens want "
+                            "'classify-tokens', 'fill-mask' or 'sparse'",
+                            loaded.info.task, loaded.info.task_source));
+  }
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
+  const InputSource inputs = text_inputs(loaded, texts, {}, encode_options(loaded, plan));
+  const int width = logits_width(loaded);
+  std::vector<TokenEmbeddings> out(texts.size(), TokenEmbeddings{.dim = width, .ids = {}, .values = {}, .report = {}});
+  run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      TokenEmbeddings& item = out[batch.input_index(row)];
+      item.ids = batch.encoding(row).ids;
+      item.values.reserve(item.ids.size() * static_cast<std::size_t>(width));
+      item.report = batch.report(row);
+    }
+    const Tensor hidden = loaded.model->forward(ops, batch.packed);
+    for_each_logit_row(loaded, ops, hidden, batch.packed, all_rows(batch.packed),
+                       [&](std::size_t token, std::span<const float> logits) {
+                         const std::size_t index = batch.input_index(row_of_token(batch.packed, token));
+                         check_finite(logits, index, inputs.noun);
+                         out[index].values.insert(out[index].values.end(), logits.begin(), logits.end());
+                       });
+  });
+  return out;
+}
+
+std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,
+                                    const RunOptions& options) {
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
+  const InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
+  std::vector<TokenizedText> out;
+  for (const Encoding& encoding : inputs.encode(0, texts.size())) {
+    TokenizedText text = to_tokenized(loaded.tokenizer, encoding);
+    text.offsets = offsets_in_characters(texts[out.size()], encoding.offsets);
+    check_length(text, inputs.noun, out.size(), plan);
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+std::vector<TokenizedText> tokenize_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
+                                          const RunOptions& options) {
+  const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
+  EncodeOptions encode = tokenize_options(loaded, plan);
+  encode.with_offsets = false;
+  const InputSource inputs = pair_inputs(loaded, pairs, encode);
+  std::vector<TokenizedText> out;
+  for (const Encoding& encoding : inputs.encode(0, pairs.size())) {
+    TokenizedText text = to_tokenized(loaded.tokenizer, encoding);
+    check_length(text, inputs.noun, out.size(), plan);
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+}  // namespace mlxe

@@ -1,0 +1,36 @@
+// The prompt with which a decoder is asked whether a document answers a query; its answer is "yes" or "no".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace mlxe {
+
+/// The tokens around the part that may be cut.
+struct YesNoPrompt {
+  std::vector<std::int32_t> prefix_ids;
+  std::vector<std::int32_t> suffix_ids;
+  [[nodiscard]] int num_tokens() const { return static_cast<int>(prefix_ids.size() + suffix_ids.size()); }
+};
+
+/// What Qwen3-Reranker's model card takes if nobody says anything else.
+inline constexpr std::string_view kDefaultInstruction =
+    "Given a web search query, retrieve relevant passages that answer the query";
+
+/// The most tokens that Qwen3-Reranker's model card gives a prompt.
+inline constexpr int kYesNoMaxLength = 8192;
+
+/// \throws Error{kUnsupported} if the vocabulary lacks a token of the prompt: it was made for another prompt, and with
+///         this one its answers would be noise
+/// Source: the model card of Qwen3-Reranker
+[[nodiscard]] YesNoPrompt make_yes_no_prompt(const Tokenizer& tokenizer);
+
+/// The part between prefix and suffix.
+[[nodiscard]] std::string yes_no_content(std::string_view instruction, std::string_view query,
+                                         std::string_view document);
+
+}  // namespace mlxe
