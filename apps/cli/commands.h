@@ -13,6 +13,11 @@ namespace mlxe::cli {
 void add_flat_form(CLI::App& app, Session& session);  // no subcommand: --model M --text T
 void add_embed_command(CLI::App& app, Session& session);
 void add_similarity_command(CLI::App& app, Session& session);
+void add_rerank_command(CLI::App& app, Session& session);
+void add_classify_command(CLI::App& app, Session& session);
+void add_fill_mask_command(CLI::App& app, Session& session);
+void add_sparse_command(CLI::App& app, Session& session);
+void add_tokens_command(CLI::App& app, Session& session);
 void add_info_command(CLI::App& app, Session& session);
 void add_families_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);

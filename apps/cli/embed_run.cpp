@@ -1,147 +1,37 @@
-// The loop over windows that `embed`, `similarity` and the flat form share.
+// `embed`, `similarity` and the flat form: vectors of all windows.
 #include "embed_run.h"
 
-#include <algorithm>
-#include <chrono>
-#include <iterator>
-#include <optional>
-#include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
-
-#include "interrupt.h"
-#include "mlxe/error.h"
-#include "progress_bar.h"
 
 namespace mlxe::cli {
 namespace {
 
-/// What one run has done so far.
-struct RunState {
-  RunReport report;
-  std::size_t bytes_done = 0;
-  std::optional<std::size_t> total_bytes;
-  ProgressBar bar;
-
-  // Texts of a window are sorted by length inside, so its own share counts by texts.
-  [[nodiscard]] std::optional<double> fraction(const TextWindow& window, const Progress& progress) const {
-    if (!total_bytes || *total_bytes == 0 || progress.total == 0) {
-      return std::nullopt;
-    }
-    const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
-    return (static_cast<double>(bytes_done) + share * static_cast<double>(window.bytes)) /
-           static_cast<double>(*total_bytes);
-  }
-};
-
-[[noreturn]] void throw_too_long(const Engine& engine, const std::string& name, const ItemReport& item) {
-  throw Error(
-      ErrorCode::kTooLong,
-      fmt::format("{} has {} tokens, at most {} are allowed (the model's own limit is {}); --max-length changes "
-                  "the limit, --on-overflow truncate cuts the text",
-                  name, item.tokens_in_text, item.tokens, engine.info().max_positions));
-}
-
-const ItemReport& report_of(const Embeddings& embeddings, std::size_t index) {
-  return embeddings.items[index];
-}
-const ItemReport& report_of(const std::vector<MultiVector>& items, std::size_t index) {
-  return items[index].report;
-}
-
-/// \param embed  what the engine is asked for: a vector for each text or for each token
-template <typename Embed>
-auto embed_window(const Engine& engine, const Session& session, const TextSource& source, const TextWindow& window,
-                  RunState& state, const Embed& embed) {
-  const std::vector<std::string_view> texts(window.texts.begin(), window.texts.end());
+EmbedOptions options_of(const Session& session, const RunWindow& window) {
   EmbedOptions options = session.embed;
-  // Overflow is checked here, as the engine counts texts from this window's first and a user counts lines.
-  options.on_overflow = Overflow::kTruncate;
-  options.on_progress = [&](const Progress& progress) {
-    state.bar.update(state.fraction(window, progress), state.report.num_texts + progress.done,
-                     state.report.num_tokens + progress.tokens);
-    return interrupt_signal() == 0;
-  };
-  decltype(embed(texts, options)) embeddings;
-  try {
-    embeddings = embed(texts, options);
-  } catch (const Error& error) {
-    if (state.report.num_texts == 0 || error.code() == ErrorCode::kCancelled) {
-      throw;
-    }
-    throw Error(error.code(), fmt::format("{} (texts counted from {} on)", error.what(), source.name_of(window, 0)));
-  }
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const ItemReport& item = report_of(embeddings, i);
-    if (item.truncated() && session.embed.on_overflow == Overflow::kError) {
-      throw_too_long(engine, source.name_of(window, i), item);
-    }
-    state.report.num_truncated += item.truncated() ? 1 : 0;
-    state.report.num_tokens += static_cast<std::size_t>(item.tokens);
-  }
-  state.report.num_texts += texts.size();
-  state.bytes_done += window.bytes;
-  return embeddings;
-}
-
-void say_truncation(const Engine& engine, const Session& session, const RunReport& report) {
-  if (report.num_truncated == 0) {
-    return;
-  }
-  const int limit = session.embed.max_length.value_or(engine.info().max_length);
-  const int positions = engine.info().max_positions;
-  say(session, fmt::format("{} of {} texts {} truncated to {} tokens; {}", report.num_truncated, report.num_texts,
-                           report.num_truncated == 1 ? "was" : "were", limit,
-                           limit < positions ? fmt::format("--max-length raises the limit up to {}", positions)
-                                             : std::string("the model reads no more")));
-}
-
-/// The loop over windows; see embed_window().
-template <typename Embed, typename Sink>
-RunReport run_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
-                  const Embed& embed, const Sink& sink) {
-  const auto start = std::chrono::steady_clock::now();
-  RunReport report;
-  {
-    RunState state{{}, 0, source.total_bytes(), ProgressBar(!session.quiet)};
-    std::optional<TextWindow> window = std::move(first);
-    while (window) {
-      sink(*window, embed_window(engine, session, source, *window, state, embed));
-      throw_if_interrupted();
-      window = source.next();
-    }
-    report = state.report;
-  }
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  say_truncation(engine, session, report);
-  const double seconds = std::max(report.seconds, 1e-9);
-  detail(session, fmt::format("{} texts, {} tokens in {:.2f} s: {:.0f} texts/s, {:.0f} tokens/s", report.num_texts,
-                              report.num_tokens, report.seconds, static_cast<double>(report.num_texts) / seconds,
-                              static_cast<double>(report.num_tokens) / seconds));
-  return report;
+  options.on_overflow = window.options.on_overflow;
+  options.on_progress = window.options.on_progress;
+  return options;
 }
 
 }  // namespace
 
 RunReport embed_all(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
                     const std::function<void(const TextWindow&, const Embeddings&)>& sink) {
-  return run_all(
-      engine, session, source, std::move(first),
-      [&](std::span<const std::string_view> texts, const EmbedOptions& options) {
-        return engine.embed(texts, options);
-      },
-      sink);
+  return run_windows(engine, session, source, std::move(first), [&](const RunWindow& window) -> WindowResult {
+    Embeddings embeddings = engine.embed(window.texts, options_of(session, window));
+    std::vector<ItemReport> items = embeddings.items;
+    return {.items = std::move(items),
+            .deliver = [&, embeddings = std::move(embeddings)] { sink(window.source, embeddings); }};
+  });
 }
 
 RunReport embed_all_tokens(const Engine& engine, const Session& session, TextSource& source, TextWindow first,
                            const std::function<void(std::span<const MultiVector>)>& sink) {
-  return run_all(
-      engine, session, source, std::move(first),
-      [&](std::span<const std::string_view> texts, const EmbedOptions& options) {
-        return engine.multi_vector(texts, options);
-      },
-      [&](const TextWindow&, const std::vector<MultiVector>& items) { sink(items); });
+  return run_windows(engine, session, source, std::move(first), [&](const RunWindow& window) -> WindowResult {
+    std::vector<MultiVector> results = engine.multi_vector(window.texts, options_of(session, window));
+    std::vector<ItemReport> items = reports_of(results);
+    return {.items = std::move(items), .deliver = [&, results = std::move(results)] { sink(results); }};
+  });
 }
 
 void append(Embeddings& all, const Embeddings& more) {

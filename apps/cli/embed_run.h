@@ -1,7 +1,6 @@
-// Embedding everything that a TextSource gives, with the progress bar, the truncation report and Ctrl-C.
+// Embedding everything that a TextSource gives.
 #pragma once
 
-#include <cstddef>
 #include <functional>
 #include <span>
 #include <string>
@@ -10,16 +9,9 @@
 #include "mlxe/engine.h"
 #include "session.h"
 #include "text_source.h"
+#include "window_run.h"
 
 namespace mlxe::cli {
-
-/// What a whole run came to.
-struct RunReport {
-  std::size_t num_texts = 0;
-  std::size_t num_truncated = 0;
-  std::size_t num_tokens = 0;
-  double seconds = 0;
-};
 
 /// Embeds window after window and hands each result to `sink`; the first window was read by the caller, so that
 /// mistakes in it show before the model is loaded. Says on stderr how many texts were truncated.

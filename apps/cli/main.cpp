@@ -29,6 +29,7 @@ constexpr const char* kFooter =
     "  mlx_embeddings --model ./all-MiniLM-L6-v2 --text \"a cat\" --text \"a dog\"\n"
     "  mlx_embeddings embed -m ./all-MiniLM-L6-v2 -i lines.txt -o vectors.npy\n"
     "  mlx_embeddings similarity -m ./all-MiniLM-L6-v2 \"a cat\" \"a kitten\" \"a car\" --heatmap map.svg\n"
+    "  mlx_embeddings rerank -m ./bge-reranker-base --query \"why does bread rise?\" -i passages.txt --top-k 5\n"
     "Exit codes: 0 done; 1 a bug of this program; 2 wrong usage or input; 3 the model cannot be loaded;\n"
     "  4 a file cannot be read or written; 5 out of memory; 130 stopped by Ctrl-C; 141 the reader of the output left.";
 
@@ -115,6 +116,11 @@ int run(int argc, char** argv) {
   add_flat_form(app, session);
   add_embed_command(app, session);
   add_similarity_command(app, session);
+  add_rerank_command(app, session);
+  add_classify_command(app, session);
+  add_fill_mask_command(app, session);
+  add_sparse_command(app, session);
+  add_tokens_command(app, session);
   add_info_command(app, session);
   add_families_command(app, session);
   add_bench_command(app, session);

@@ -54,18 +54,14 @@ void add_model_flags(CLI::App& app, Session& session) {
   app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
 }
 
-void add_embed_flags(CLI::App& app, Session& session) {
+void add_prompt_flags(CLI::App& app, Session& session) {
   CLI::Option* prompt = add_text_option(app, "--prompt", session.embed.prompt, "put before every text as it is");
   add_text_option(app, "--prompt-name", session.embed.prompt_name, "a prompt that the checkpoint declares")
       ->type_name("NAME")
       ->excludes(prompt);
-  limit_to_range(app.add_option_function<int>(
-                     "--dimensions", [&session](int count) { session.embed.dimensions = count; },
-                     "keep the first N dimensions (Matryoshka models)"),
-                 1);
-  app.add_flag_callback(
-      "--no-normalize", [&session] { session.embed.normalize = Normalize::kNever; },
-      "leave the vectors' lengths alone");
+}
+
+void add_run_flags(CLI::App& app, Session& session) {
   limit_to_range(app.add_option_function<int>(
                      "--max-length", [&session](int count) { session.embed.max_length = count; },
                      "most tokens of a text, special ones included [what the checkpoint declares]"),
@@ -76,6 +72,18 @@ void add_embed_flags(CLI::App& app, Session& session) {
   limit_to_range(
       app.add_option("--batch-tokens", session.embed.batch_tokens, "tokens computed at once; never changes a result"),
       1);
+}
+
+void add_embed_flags(CLI::App& app, Session& session) {
+  add_prompt_flags(app, session);
+  limit_to_range(app.add_option_function<int>(
+                     "--dimensions", [&session](int count) { session.embed.dimensions = count; },
+                     "keep the first N dimensions (Matryoshka models)"),
+                 1);
+  app.add_flag_callback(
+      "--no-normalize", [&session] { session.embed.normalize = Normalize::kNever; },
+      "leave the vectors' lengths alone");
+  add_run_flags(app, session);
 }
 
 void require_model(const Session& session) {
@@ -100,8 +108,11 @@ Engine load_engine(const Session& session) {
     say(session, fmt::format("warning: {} dimensions are none of those that the model was trained for: {}",
                              *session.embed.dimensions, fmt::join(trained, ", ")));
   }
-  detail(session, fmt::format("loaded {} ({}, {} dimensions, {} pooling from {}) in {:.2f} s", info.path,
-                              info.model_type, info.embedding_dim, info.pooling, info.pooling_source, seconds));
+  const std::string made_for =
+      info.embedding_dim > 0
+          ? fmt::format("{} dimensions, {} pooling from {}", info.embedding_dim, info.pooling, info.pooling_source)
+          : fmt::format("{} from {}", info.task, info.task_source);
+  detail(session, fmt::format("loaded {} ({}, {}) in {:.2f} s", info.path, info.model_type, made_for, seconds));
   detail(session, fmt::format("{}, {} ({}), {} thread{}", info.device, info.precision, info.precision_reason,
                               info.threads, info.threads == 1 ? "" : "s"));
   return engine;

@@ -23,8 +23,10 @@ struct Session {
   std::function<int()> action;  ///< set by the subcommand; returns the exit code
 };
 
-void add_model_flags(CLI::App& app, Session& session);  ///< -m --device --precision --threads --pooling -v -q
-void add_embed_flags(CLI::App& app, Session& session);  ///< --prompt --dimensions --max-length --batch-tokens ...
+void add_model_flags(CLI::App& app, Session& session);   ///< -m --device --precision --threads --pooling -v -q
+void add_run_flags(CLI::App& app, Session& session);     ///< --max-length --on-overflow --batch-tokens
+void add_embed_flags(CLI::App& app, Session& session);   ///< those, and --prompt --dimensions --no-normalize
+void add_prompt_flags(CLI::App& app, Session& session);  ///< --prompt --prompt-name
 
 /// Loads session.model and says on stderr what a user should know of (its warnings; with -v also what was loaded).
 /// \throws Error{kInvalidInput} if no model was named, and whatever Engine::load throws

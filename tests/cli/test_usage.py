@@ -44,7 +44,7 @@ def test_version(run):
         (("embed", *NO_MODEL, "a", "--max-lenght=3"), "did you mean '--max-length'?"),
         (("--modell", "x", "--text", "a"), "did you mean '--model'?"),
         (("embd", "text"), "unknown command 'embd'; did you mean 'embed'?"),
-        (("hello",), "the commands are embed, similarity, info, families"),
+        (("hello",), "the commands are embed, similarity, rerank, classify, fill-mask, sparse, tokens, info, families"),
         (("info", "extra"), "unexpected argument 'extra'"),
     ],
 )

@@ -1,0 +1,162 @@
+// `mlx_embeddings classify`: the labels of texts, or of stretches of them.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "flag_text.h"
+#include "json_text.h"
+#include "labels.h"
+#include "record_output.h"
+#include "window_run.h"
+
+namespace mlxe::cli {
+namespace {
+
+constexpr std::size_t kLabelColumns = 48;
+
+struct ClassifyFlags {
+  RecordFlags records;
+  std::optional<std::size_t> top_k;
+  bool raw = false;
+  std::string aggregation = "auto";
+};
+
+Aggregation aggregation_of(const std::string& name) {
+  if (name == "none") {
+    return Aggregation::kNone;
+  }
+  if (name == "simple") {
+    return Aggregation::kSimple;
+  }
+  return name == "bioes" ? Aggregation::kBioes : Aggregation::kAuto;
+}
+
+/// Indices of the labels, the highest score first.
+std::vector<std::size_t> best_labels(std::span<const float> scores, std::optional<std::size_t> count) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t label) { return scores[label]; });
+  order.resize(std::min(order.size(), count.value_or(order.size())));
+  return order;
+}
+
+std::string class_table(std::string_view text, const Classifications& classes, std::size_t row,
+                        std::optional<std::size_t> count) {
+  std::string out = label(text, kLabelColumns) + "\n";
+  for (const std::size_t index : best_labels(classes.row(row), count)) {
+    out += fmt::format("  {:>12.6g}  {}\n", classes.row(row)[index], label(classes.labels[index], kLabelColumns));
+  }
+  return out;
+}
+
+std::string class_json(const Classifications& classes, std::size_t row, std::size_t index,
+                       std::optional<std::size_t> count) {
+  std::string out = "{" + report_json(index, classes.items[row]) + ",\"labels\":[";
+  bool comma = false;
+  for (const std::size_t number : best_labels(classes.row(row), count)) {
+    out += fmt::format("{}{{\"label\":{},\"score\":", comma ? "," : "", json_string(classes.labels[number]));
+    append_number(out, classes.row(row)[number]);
+    out += "}";
+    comma = true;
+  }
+  return out + "]}";
+}
+
+std::string span_table(std::string_view text, const LabelledText& result) {
+  std::string out = label(text, kLabelColumns) + "\n";
+  for (const LabelledSpan& span : result.spans) {
+    out += fmt::format("  {:>5}-{:<5} {:>8.4f}  {:<16} {}\n", span.begin, span.end, span.score,
+                       label(span.label, kLabelColumns), label(span.text, kLabelColumns));
+  }
+  return out;
+}
+
+std::string span_json(const LabelledText& result, std::size_t index) {
+  std::string out = "{" + report_json(index, result.report) + ",\"spans\":[";
+  for (std::size_t i = 0; i < result.spans.size(); ++i) {
+    const LabelledSpan& span = result.spans[i];
+    out += fmt::format("{}{{\"label\":{},\"begin\":{},\"end\":{},\"text\":{},\"score\":", i > 0 ? "," : "",
+                       json_string(span.label), span.begin, span.end, json_string(span.text));
+    append_number(out, span.score);
+    out += "}";
+  }
+  return out + "]}";
+}
+
+WindowResult classify_texts(const Engine& engine, const ClassifyFlags& flags, const RunWindow& window,
+                            RecordWriter& writer) {
+  ClassifyOptions options;
+  options.scores = flags.raw ? ScoreKind::kRaw : ScoreKind::kDeclared;
+  Classifications classes = engine.classify(window.texts, with_run(options, window));
+  std::vector<ItemReport> items = classes.items;
+  return {.items = std::move(items), .deliver = [&, classes = std::move(classes)] {
+            for (std::size_t row = 0; row < classes.count(); ++row) {
+              writer.add(writer.wants_table() ? class_table(window.texts[row], classes, row, flags.top_k)
+                                              : class_json(classes, row, window.first + row, flags.top_k));
+            }
+            writer.flush();
+          }};
+}
+
+WindowResult classify_spans(const Engine& engine, const ClassifyFlags& flags, const RunWindow& window,
+                            RecordWriter& writer) {
+  TokenClassifyOptions options;
+  options.aggregation = aggregation_of(flags.aggregation);
+  std::vector<LabelledText> results = engine.classify_tokens(window.texts, with_run(options, window));
+  std::vector<ItemReport> items = reports_of(results);
+  return {.items = std::move(items), .deliver = [&, results = std::move(results)] {
+            for (std::size_t row = 0; row < results.size(); ++row) {
+              writer.add(writer.wants_table() ? span_table(window.texts[row], results[row])
+                                              : span_json(results[row], window.first + row));
+            }
+            writer.flush();
+          }};
+}
+
+int run_classify(const Session& session, const ClassifyFlags& flags) {
+  require_model(session);
+  TextSource source(flags.records.input);
+  TextWindow first = source.next().value();  // a source without any text has thrown
+  const Engine engine = load_engine(session);
+  RecordWriter writer(flags.records, session);
+  const bool spans = engine.info().task == "classify-tokens";
+  run_windows(engine, session, source, std::move(first), [&](const RunWindow& window) {
+    return spans ? classify_spans(engine, flags, window, writer) : classify_texts(engine, flags, window, writer);
+  });
+  writer.finish();
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_classify_command(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("classify", "print the labels of texts, or of words in them");
+  auto flags = std::make_shared<ClassifyFlags>();  // owned by the callbacks of this command alone
+  add_record_flags(*command, flags->records, "texts");
+  limit_to_range(command->add_option_function<int>(
+                     "--top-k", [flags](int count) { flags->top_k = static_cast<std::size_t>(count); },
+                     "print only the N likeliest labels of a text [all]"),
+                 1);
+  command->add_flag("--raw", flags->raw, "print the model's own scores instead of probabilities");
+  limit_to_names(command->add_option("--aggregation", flags->aggregation,
+                                     "how labels of tokens become spans [auto: bioes where they are written so]"),
+                 {"auto", "none", "simple", "bioes"});
+  add_model_flags(*command, session);
+  add_run_flags(*command, session);
+  command->footer("Example:\n  mlx_embeddings classify -m ./sentiment \"what a fine day\" --output jsonl");
+  command->callback(
+      [flags, &session] { session.action = [flags, &session] { return run_classify(session, *flags); }; });
+}
+
+}  // namespace mlxe::cli

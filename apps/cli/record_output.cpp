@@ -1,0 +1,56 @@
+// One record after the other.
+#include "record_output.h"
+
+#include <fmt/format.h>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "flag_text.h"
+#include "json_text.h"
+#include "mlxe/families.h"
+#include "standard_output.h"
+
+namespace mlxe::cli {
+
+void add_record_flags(CLI::App& command, RecordFlags& flags, const std::string& what) {
+  add_texts_argument(command, flags.input.arguments, what + " (put -- before one that starts with a dash)");
+  add_text_option(command, "-i,--input", flags.input.file,
+                  "a file of " + what + ", one a line, or .jsonl; - is standard input")
+      ->type_name("FILE");
+  add_text_option(command, "--field", flags.input.field, "the input is JSON lines with the text under NAME [text]")
+      ->type_name("NAME");
+  limit_to_names(command.add_option("--output", flags.output, "a table for reading, json, or jsonl [table]"),
+                 {"table", "json", "jsonl"});
+}
+
+std::string report_json(std::size_t index, const ItemReport& report) {
+  return fmt::format(R"("index":{},"tokens":{},"tokens_in_text":{},"truncated":{})", index, report.tokens,
+                     report.tokens_in_text, report.truncated());
+}
+
+void RecordWriter::add(std::string_view record) {
+  if (output_ == "json") {
+    kept_ += kept_.empty() ? "    " : ",\n    ";
+    kept_ += record;
+    return;
+  }
+  write_stdout(record);
+  if (output_ == "jsonl") {
+    write_stdout("\n");
+  }
+}
+
+void RecordWriter::flush() const {
+  flush_stdout();
+}
+
+void RecordWriter::finish() {
+  if (output_ == "json") {
+    write_stdout(fmt::format("{{\n  \"model\": {},\n  \"resolved_model\": {},\n  \"results\": [\n{}\n  ]\n}}\n",
+                             json_string(model_), json_string(canonical_model_name(model_)), kept_));
+  }
+  flush_stdout();
+}
+
+}  // namespace mlxe::cli

@@ -1,0 +1,222 @@
+"""rerank, classify, fill-mask, sparse and tokens, against the goldens of the small models with heads."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from safetensors.numpy import load_file
+
+FIXTURES = ROOT / "tests" / "fixtures"
+
+
+def golden(name, case_name):
+    """A case of a fixture and its tensors by the case's own names."""
+    folder = FIXTURES / name
+    case = next(c for c in json.loads((folder / "cases.json").read_text())["cases"] if c["name"] == case_name)
+    expected = load_file(folder / "expected.safetensors")
+    return case, {name: expected[entry["key"]] for name, entry in case["tensors"].items()}
+
+
+def lines(result):
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+    """Writes texts as JSON lines, so that they may hold line ends."""
+
+    def write(texts):
+        path = tmp_path / "texts.jsonl"
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        return path
+
+    return write
+
+
+# --- rerank
+
+
+def test_rerank_scores_equal_the_goldens_and_fall(run):
+    case, tensors = golden("bert-rerank", "ce_pairs")
+    query = case["pairs"][0][0]
+    wanted = [(float(s), d) for (q, d), s in zip(case["pairs"], tensors["scores"]) if q == query]
+    assert len(wanted) > 1
+    result = run("rerank", "-m", FIXTURES / "bert-rerank", "--max-length", case["max_length"], "--query", query,
+                 "--output", "jsonl", *[document for _, document in wanted])
+    found = lines(result)
+    assert [line["rank"] for line in found] == list(range(1, len(wanted) + 1))
+    scores = [line["score"] for line in found]
+    assert scores == sorted(scores, reverse=True)
+    for line in found:
+        score, document = wanted[line["index"]]
+        assert line["text"] == document
+        assert line["score"] == pytest.approx(score, abs=2e-5)
+
+
+def test_rerank_prints_the_best_ones_of_a_file(run, tmp_path):
+    (tmp_path / "documents.txt").write_text("".join(f"document number {i}\n" for i in range(50)))
+    arguments = ["rerank", "-m", FIXTURES / "bert-rerank", "--query", "number", "-i", tmp_path / "documents.txt"]
+    everything = json.loads(run(*arguments, "--output", "json").stdout)["results"]
+    assert len(everything) == 50
+    best = json.loads(run(*arguments, "--output", "json", "--top-k", "3").stdout)["results"]
+    assert best == everything[:3]
+    table = run(*arguments, "--top-k", "3").stdout.splitlines()
+    assert table[0].split() == ["rank", "score", "number", "document"]
+    assert len(table) == 4
+    assert table[1].split()[0] == "1"
+    assert int(table[1].split()[2]) == best[0]["index"] + 1
+    assert table[1].endswith(best[0]["text"])
+
+
+def test_rerank_over_many_windows_equals_one(run, tmp_path):
+    documents = [f"w{i % 97} number {i}" for i in range(8200)]  # a window holds 8192
+    (tmp_path / "documents.txt").write_text("".join(d + "\n" for d in documents))
+    arguments = ["rerank", "-m", FIXTURES / "bert-rerank", "--query", "number", "--output", "jsonl"]
+    found = lines(run(*arguments, "-i", tmp_path / "documents.txt", "--top-k", "5"))
+    for line in found:
+        alone = lines(run(*arguments, documents[line["index"]]))
+        assert alone[0]["score"] == line["score"]
+
+
+def test_rerank_raw_scores(run):
+    case, tensors = golden("bert-rerank-raw", "ce_pairs")
+    query, document = case["pairs"][0]
+    arguments = ["rerank", "-m", FIXTURES / "bert-rerank-raw", "--query", query, "--output", "jsonl", document]
+    # The folder declares no sigmoid, so --raw changes nothing.
+    assert lines(run(*arguments))[0]["score"] == pytest.approx(float(tensors["scores"][0]), rel=2e-5, abs=2e-5)
+    assert lines(run(*arguments)) == lines(run(*arguments, "--raw"))
+    sigmoid = run("rerank", "-m", FIXTURES / "bert-rerank", "--query", query, "--output", "jsonl", document)
+    raw = run("rerank", "-m", FIXTURES / "bert-rerank", "--query", query, "--output", "jsonl", document, "--raw")
+    assert lines(sigmoid)[0]["score"] == pytest.approx(1 / (1 + np.exp(-lines(raw)[0]["score"])), abs=1e-6)
+
+
+def test_rerank_refuses(run, model):
+    rerank = ["rerank", "-m", FIXTURES / "bert-rerank"]
+    assert run(*rerank, "a").returncode == 2  # no query
+    assert run(*rerank, "--query", "q").returncode == 2  # no documents
+    result = run(*rerank, "--query", "q", "--instruction", "find it", "a")
+    assert result.returncode == 2
+    assert "takes none" in result.stderr
+    result = run("rerank", "-m", model, "--query", "q", "a")
+    assert result.returncode == 3
+    assert "'rerank'" in result.stderr
+    result = run("rerank", "-m", FIXTURES / "bert-classify", "--query", "q", "a")
+    assert result.returncode == 3
+    assert "gives 3 scores" in result.stderr
+
+
+# --- classify
+
+
+def test_classify_probabilities_equal_the_goldens(run, jsonl):
+    case, tensors = golden("bert-classify", "single")
+    result = run("classify", "-m", FIXTURES / "bert-classify", "--max-length", case["max_length"], "--output", "jsonl",
+                 "-i", jsonl(case["texts"]))
+    names = ["calm", "rain", "storm"]
+    found = lines(result)
+    assert [line["index"] for line in found] == list(range(len(case["texts"])))
+    for line, wanted in zip(found, tensors["softmax"], strict=True):
+        scores = [entry["score"] for entry in line["labels"]]
+        assert scores == sorted(scores, reverse=True)
+        by_name = {entry["label"]: entry["score"] for entry in line["labels"]}
+        np.testing.assert_allclose([by_name[name] for name in names], wanted, atol=2e-5)
+
+
+def test_classify_table_and_top_k(run):
+    result = run("classify", "-m", FIXTURES / "bert-classify", "the storm", "a calm day", "--top-k", "1")
+    assert result.returncode == 0, result.stderr
+    table = result.stdout.splitlines()
+    assert [table[0], table[2]] == ["the storm", "a calm day"]
+    assert len(table) == 4
+    raw = lines(run("classify", "-m", FIXTURES / "bert-classify", "the storm", "--raw", "--output", "jsonl"))[0]
+    scores = np.array([entry["score"] for entry in raw["labels"]])
+    shares = np.exp(scores - scores.max())
+    probability, label = table[1].split()
+    assert label == raw["labels"][0]["label"]
+    assert float(probability) == pytest.approx(shares[0] / shares.sum(), abs=1e-5)
+
+
+def test_classify_streams(binary):
+    command = [binary, "classify", "-m", FIXTURES / "bert-classify", "-i", "-", "--output", "jsonl"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdin.write("the first text\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["index"] == 0  # before the end of the input
+        process.stdin.write("the second text\n")
+        process.stdin.close()
+        assert json.loads(process.stdout.readline())["index"] == 1
+        assert process.wait(60) == 0
+
+
+def test_classify_tokens_gives_spans_in_characters(run, jsonl):
+    case, tensors = golden("bert-tokens", "unicode")
+    labels = ["O", "B-PLACE", "I-PLACE", "B-TIME", "I-TIME"]
+    result = run("classify", "-m", FIXTURES / "bert-tokens", "--max-length", case["max_length"], "--aggregation", "none",
+                 "--output", "jsonl", "-i", jsonl(case["texts"]))
+    for row, (line, text) in enumerate(zip(lines(result), case["texts"], strict=True)):
+        best = tensors["logits"][row].argmax(axis=1)[tensors["attention_mask"][row] == 1][1:-1]  # without [CLS], [SEP]
+        assert [span["label"] for span in line["spans"]] == [labels[i] for i in best if i != 0]
+        for span in line["spans"]:
+            assert text[span["begin"] : span["end"]] == span["text"]
+
+
+# --- fill-mask, sparse, tokens
+
+
+def test_fill_mask_words(run):
+    result = run("fill-mask", "-m", FIXTURES / "bert-splade", "the [MASK] of the [MASK]", "--output", "jsonl", "--top-k", "3")
+    (line,) = lines(result)
+    assert [mask["position"] for mask in line["masks"]] == [2, 5]
+    for mask in line["masks"]:
+        scores = [word["score"] for word in mask["words"]]
+        assert len(scores) == 3 and scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1
+    result = run("fill-mask", "-m", FIXTURES / "bert-splade", "no hidden word")
+    assert result.returncode == 2
+    assert "text 0 has no '[MASK]'" in result.stderr
+
+
+def test_sparse_vectors_equal_the_goldens(run, jsonl):
+    case, tensors = golden("bert-splade-sum", "splade_batch")
+    result = run("sparse", "-m", FIXTURES / "bert-splade-sum", "--max-length", case["max_length"], "--output", "jsonl",
+                 "-i", jsonl(case["texts"]))
+    for line, wanted in zip(lines(result), tensors["embedding"], strict=True):
+        dense = np.zeros_like(wanted)
+        dense[line["ids"]] = line["weights"]
+        np.testing.assert_allclose(dense, wanted, rtol=2e-5, atol=2e-5)
+        assert len(line["words"]) == len(line["ids"])
+    table = run("sparse", "-m", FIXTURES / "bert-splade-sum", "bread", "--top-k", "4").stdout.splitlines()
+    assert len(table) == 5
+    weights = [float(row.split()[0]) for row in table[1:]]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_tokens_tell_places_and_what_is_cut(run, model):
+    text = "unbelievable café"
+    (line,) = lines(run("tokens", "-m", model, text, "--output", "jsonl"))
+    assert line["words"][0] == "[CLS]" and line["words"][-1] == "[SEP]"
+    assert line["special"][0] == 1 and not line["truncated"]
+    assert [text[begin:end] for begin, end in line["offsets"][-2:-1]] == ["café"]
+    assert line["kept_characters"] == len(text)
+    (cut,) = lines(run("tokens", "-m", model, text, "--output", "jsonl", "--max-length", "3"))
+    assert cut["truncated"] and cut["tokens"] == 3 and cut["tokens_in_text"] == line["tokens"]
+    assert cut["kept_characters"] < len(text)
+    table = run("tokens", "-m", model, text, "--max-length", "3").stdout.splitlines()
+    assert f"(3 tokens of {line['tokens']}; cut from character" in table[0]
+    assert len(table) == 4
+    assert run("tokens", "-m", model, text, "--max-length", "3", "--on-overflow", "error").returncode == 2
+
+
+def test_embed_refuses_a_model_made_for_something_else(run):
+    result = run("embed", "-m", FIXTURES / "bert-classify", "a")
+    assert result.returncode == 3
+    assert "task 'classify'" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["rerank", "classify", "fill-mask", "sparse", "tokens"])
+def test_help_has_an_example(run, command):
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert f"mlx_embeddings {command} -m" in result.stdout
