@@ -135,6 +135,7 @@ void attention(benchmark::State& state, const cpu::AttentionKernels& kernels, co
       args.out = out.data() + head * heads.head_dim;
       args.ldo = width;
       args.length = length;
+      args.key_length = args.length;
       args.head_dim = heads.head_dim;
       args.scale = 0.125F;
       args.scratch = scratch.data();

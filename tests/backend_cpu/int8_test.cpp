@@ -55,14 +55,15 @@ std::vector<float> weights(int n, int k) {
 
 class Int8 : public ::testing::TestWithParam<KernelTable> {
  protected:
-  void SetUp() override {
-    if (GetParam().int8 == nullptr) {
-      GTEST_SKIP() << "no int8 kernels";
-    }
-  }
   void expect_twin(int rows, int n, int k) const;
 };
-INSTANTIATE_TEST_SUITE_P(Isa, Int8, ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
+std::vector<KernelTable> tables_with_int8() {
+  std::vector<KernelTable> tables(available_kernels().begin(), available_kernels().end());
+  std::erase_if(tables, [](const KernelTable& table) { return table.int8 == nullptr; });
+  return tables;
+}
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Int8);  // a CPU may have none
+INSTANTIATE_TEST_SUITE_P(Isa, Int8, ::testing::ValuesIn(tables_with_int8()),
                          [](const auto& isa) { return std::string(isa.param.name); });
 
 void Int8::expect_twin(int rows, int n, int k) const {
