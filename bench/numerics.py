@@ -70,7 +70,7 @@ def measure_corpora(model: Path, corpora: list) -> dict:
 def fixture_texts(folder: Path) -> list:
     """All texts of the cases that give vectors of texts."""
     cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["cases"]
-    texts = [text for case in cases if case["kind"] in ("embed", "tokenize+forward") for text in case.get("texts", [])]
+    texts = [text for case in cases if case["kind"] == "embed" for text in case.get("texts", [])]
     return list(dict.fromkeys(texts))
 
 
