@@ -55,9 +55,8 @@ inline EmbeddingTable take_table(WeightMap& weights, Backend& backend, const std
 
 /// The output layer of a masked or causal language model: NAME.weight, or the word embeddings where they are tied (the
 /// file has no such tensor, or a copy of them), with the bias of that name.
-/// \param bias_name  "" for none; where there is also a NAME.bias, that one counts (they are copies of each other
-/// unless
-///                   the table is untied) and this one may be left over
+/// \param bias_name  "" for none. Where there is also a NAME.bias, that one counts and this one may be left over:
+///                   they are copies of each other unless the decoder is untied
 inline LinearWeight take_tied_decoder(WeightMap& weights, Backend& backend, const std::string& name,
                                       const std::string& bias_name, const std::string& embeddings, int vocab_size,
                                       int hidden) {
