@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "support/ops_fixture.h"
+#include "support/reference_attention.h"
 
 namespace mlxe::testing {
 
