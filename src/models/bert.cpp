@@ -9,45 +9,18 @@
 #include "models/shared/encoder.h"
 #include "models/shared/jina_bert.h"
 #include "models/shared/take_weights.h"
-#include "nn/activation.h"
 #include "nn/positions.h"
 
 namespace mlxe {
 namespace {
 
-struct BertConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
-  int type_vocab_size = 0;
-  float layer_norm_eps = 0.0F;
-  Activation hidden_act = Activation::kGeluErf;
+EncoderConfig parse_config(const JsonFields& fields) {
+  require_text(fields, "position_embedding_type", "absolute");
+  refuse_switches(fields, {"is_decoder", "add_cross_attention"});
+  return read_encoder_config(fields, {});
+}
 
-  // Keys that are absent have the defaults of HF's BertConfig. The upper limits are far above any real model and low
-  // enough that no product of two sizes overflows.
-  static BertConfig parse(const JsonFields& fields) {
-    const BertConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30522),
-        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
-        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
-        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
-        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
-        .type_vocab_size = fields.integer("type_vocab_size", 1, 1 << 10, 2),
-        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
-        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-    };
-    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
-    require_text(fields, "position_embedding_type", "absolute");
-    refuse_switches(fields, {"is_decoder", "add_cross_attention"});
-    return config;
-  }
-};
-
-PredictionHead take_head(WeightMap& weights, Backend& backend, const BertConfig& config, const HeadSpec& spec) {
+PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConfig& config, const HeadSpec& spec) {
   const int hidden = config.hidden_size;
   // Heads of other tasks, and the pooler that only some of them use.
   for (const char* prefix : {"pooler.", "cls.", "classifier.", "qa_outputs."}) {
@@ -73,7 +46,7 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const BertConfig&
 
 class Bert final : public Model {
  public:
-  Bert(const BertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+  Bert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
@@ -134,7 +107,7 @@ std::unique_ptr<Model> make_bert(const JsonFields& config, WeightMap& weights, B
   if (config.text("position_embedding_type", "absolute") == "alibi") {
     return make_jina_bert(config, weights, backend, head);
   }
-  return std::make_unique<Bert>(BertConfig::parse(config), weights, backend, head);
+  return std::make_unique<Bert>(parse_config(config), weights, backend, head);
 }
 
 std::optional<std::string> bert_weight_name(std::string_view checkpoint_name) {

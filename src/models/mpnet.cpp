@@ -13,7 +13,6 @@
 #include "models/shared/decoder_weights.h"
 #include "models/shared/encoder.h"
 #include "models/shared/take_weights.h"
-#include "nn/activation.h"
 #include "nn/positions.h"
 
 namespace mlxe {
@@ -30,32 +29,12 @@ constexpr PostNormNames kLayerNames = {.query = "attention.attn.q",
                                        .attention_output = "attention.attn.o",
                                        .attention_norm = "attention.LayerNorm"};
 
-struct MpnetConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
+struct MpnetConfig : EncoderConfig {
   int relative_attention_num_buckets = 0;
-  float layer_norm_eps = 0.0F;
-  Activation hidden_act = Activation::kGeluErf;
 
   static MpnetConfig parse(const JsonFields& fields) {
-    const MpnetConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30527),
-        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
-        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
-        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
-        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", kPaddingId + 2, 1 << 20, 512),
-        .relative_attention_num_buckets =
-            fields.integer("relative_attention_num_buckets", kNumBuckets, 1 << 16, kNumBuckets),
-        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
-        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-    };
-    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
-    return config;
+    return {read_encoder_config(fields, {.vocab_size = 30527, .least_positions = kPaddingId + 2}),
+            fields.integer("relative_attention_num_buckets", kNumBuckets, 1 << 16, kNumBuckets)};
   }
 };
 
@@ -87,29 +66,6 @@ DistanceBias take_distance_bias(WeightMap& weights, const MpnetConfig& config) {
   return bias;
 }
 
-PredictionHead take_head(WeightMap& weights, Backend& backend, const MpnetConfig& config, const HeadSpec& spec) {
-  const int hidden = config.hidden_size;
-  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
-    weights.allow_unused(prefix);
-  }
-  switch (spec.kind) {
-    case HeadKind::kNone: return {};
-    case HeadKind::kSequence:
-      return take_first_token_head(weights, backend, "classifier.dense", Activation::kTanh, "classifier.out_proj",
-                                   hidden, spec.num_labels);
-    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", hidden, spec.num_labels);
-    case HeadKind::kMaskedLm:  // its activation is the erf GELU whatever hidden_act says
-      return take_masked_lm_head(weights, backend,
-                                 {.dense = "lm_head.dense",
-                                  .norm = "lm_head.layer_norm",
-                                  .decoder = "lm_head.decoder",
-                                  .bias = "lm_head.bias"},
-                                 Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
-    case HeadKind::kNextToken: break;
-  }
-  refuse_head("mpnet", spec.kind);
-}
-
 class Mpnet final : public Model {
  public:
   Mpnet(const MpnetConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
@@ -122,7 +78,7 @@ class Mpnet final : public Model {
               .eps = config.layer_norm_eps},
         distance_bias_(take_distance_bias(weights, config)),
         head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+        head_(take_roberta_head(weights, backend, "mpnet", config, head)) {
     spec_.attention.distance_bias = &distance_bias_;
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);

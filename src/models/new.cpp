@@ -19,32 +19,14 @@
 namespace mlxe {
 namespace {
 
-struct NewConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
-  int type_vocab_size = 0;
-  float layer_norm_eps = 0.0F;
-  Activation hidden_act = Activation::kGeluErf;
+struct NewConfig : EncoderConfig {
   RopeFrequencies rope;
 
   static NewConfig parse(const JsonFields& fields) {
     NewConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30528),
-        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
-        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
-        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
-        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 2048),
-        .type_vocab_size = fields.integer("type_vocab_size", 0, 1 << 10, 1),
-        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
-        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-        .rope = {},
-    };
-    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+        read_encoder_config(
+            fields, {.vocab_size = 30528, .max_position_embeddings = 2048, .type_vocab_size = 1, .least_types = 0}),
+        {}};
     require_text(fields, "position_embedding_type", "rope");
     require_text(fields, "layer_norm_type", "layer_norm");
     refuse_switches(fields, {"logn_attention_scale", "logn_attention_clip1"});

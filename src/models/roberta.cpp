@@ -10,38 +10,17 @@
 #include "models/architecture.h"
 #include "models/shared/encoder.h"
 #include "models/shared/take_weights.h"
-#include "nn/activation.h"
 #include "nn/positions.h"
 
 namespace mlxe {
 namespace {
 
-struct RobertaConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
-  int type_vocab_size = 0;
+struct RobertaConfig : EncoderConfig {
   int pad_token_id = 0;
-  float layer_norm_eps = 0.0F;
-  Activation hidden_act = Activation::kGeluErf;
 
   static RobertaConfig parse(const JsonFields& fields) {
-    const RobertaConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 50265),
-        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
-        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
-        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
-        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
-        .type_vocab_size = fields.integer("type_vocab_size", 1, 1 << 10, 2),
-        .pad_token_id = fields.integer("pad_token_id", 0, 1 << 24, 1),
-        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
-        .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-    };
-    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+    const RobertaConfig config = {read_encoder_config(fields, {.vocab_size = 50265}),
+                                  fields.integer("pad_token_id", 0, 1 << 24, 1)};
     require_text(fields, "position_embedding_type", "absolute");
     refuse_switches(fields, {"is_decoder", "add_cross_attention"});
     if (config.max_positions() < 1) {
@@ -57,29 +36,6 @@ struct RobertaConfig {
   [[nodiscard]] int max_positions() const { return max_position_embeddings - pad_token_id - 1; }
 };
 
-PredictionHead take_head(WeightMap& weights, Backend& backend, const RobertaConfig& config, const HeadSpec& spec) {
-  const int hidden = config.hidden_size;
-  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
-    weights.allow_unused(prefix);
-  }
-  switch (spec.kind) {
-    case HeadKind::kNone: return {};
-    case HeadKind::kSequence:
-      return take_first_token_head(weights, backend, "classifier.dense", Activation::kTanh, "classifier.out_proj",
-                                   hidden, spec.num_labels);
-    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", hidden, spec.num_labels);
-    case HeadKind::kMaskedLm:  // its activation is the erf GELU whatever hidden_act says
-      return take_masked_lm_head(weights, backend,
-                                 {.dense = "lm_head.dense",
-                                  .norm = "lm_head.layer_norm",
-                                  .decoder = "lm_head.decoder",
-                                  .bias = "lm_head.bias"},
-                                 Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
-    case HeadKind::kNextToken: break;
-  }
-  refuse_head("roberta", spec.kind);
-}
-
 class Roberta final : public Model {
  public:
   Roberta(const RobertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
@@ -93,7 +49,7 @@ class Roberta final : public Model {
               .activation = config.hidden_act,
               .eps = config.layer_norm_eps},
         head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+        head_(take_roberta_head(weights, backend, "roberta", config, head)) {
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
     token_type_embeddings_ =

@@ -83,23 +83,21 @@ void parse_convolution(const JsonFields& fields, DebertaConfig& config) {
 }  // namespace
 
 DebertaConfig DebertaConfig::parse(const JsonFields& fields) {
-  DebertaConfig config = {
-      .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 128100),
-      .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 1536),
-      .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 24),
-      .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 24),
-      .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 6144),
-      .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 16, 512),
-      .type_vocab_size = fields.integer("type_vocab_size", 0, 1 << 10, 0),
-      .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-7)),
-      .hidden_act = activation_from_hf(fields.text("hidden_act", "gelu")),
-      .pooler_hidden_act = activation_from_hf(fields.text("pooler_hidden_act", "gelu")),
-      .position_biased_input = fields.boolean("position_biased_input", true),
-      .relative_attention = fields.boolean("relative_attention", false),
-      .share_att_key = fields.boolean("share_att_key", false),
-      .norm_rel_ebd = names_in(fields, "norm_rel_ebd", {"none", "layer_norm"}).contains("layer_norm"),
-  };
-  require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
+  DebertaConfig config;
+  static_cast<EncoderConfig&>(config) = read_encoder_config(fields, {.vocab_size = 128100,
+                                                                     .hidden_size = 1536,
+                                                                     .num_hidden_layers = 24,
+                                                                     .num_attention_heads = 24,
+                                                                     .intermediate_size = 6144,
+                                                                     .most_positions = 1 << 16,
+                                                                     .type_vocab_size = 0,
+                                                                     .least_types = 0,
+                                                                     .layer_norm_eps = 1e-7});
+  config.pooler_hidden_act = activation_from_hf(fields.text("pooler_hidden_act", "gelu"));
+  config.position_biased_input = fields.boolean("position_biased_input", true);
+  config.relative_attention = fields.boolean("relative_attention", false);
+  config.share_att_key = fields.boolean("share_att_key", false);
+  config.norm_rel_ebd = names_in(fields, "norm_rel_ebd", {"none", "layer_norm"}).contains("layer_norm");
   require_equal(fields, "embedding_size", config.hidden_size);
   require_equal(fields, "pooler_hidden_size", config.hidden_size);
   require_equal(fields, "attention_head_size", config.hidden_size / config.num_attention_heads);

@@ -2,20 +2,12 @@
 #pragma once
 
 #include "base/json.h"
+#include "models/shared/encoder.h"
 #include "tensor/ops.h"
 
 namespace mlxe {
 
-struct DebertaConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
-  int type_vocab_size = 0;
-  float layer_norm_eps = 0.0F;
-  Activation hidden_act = Activation::kGeluErf;
+struct DebertaConfig : EncoderConfig {
   Activation pooler_hidden_act = Activation::kGeluErf;
   bool position_biased_input = true;
   // Relative positions.

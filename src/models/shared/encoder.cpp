@@ -8,8 +8,26 @@
 #include "mlxe/error.h"
 #include "models/shared/host_tensor.h"
 #include "models/shared/take_weights.h"
+#include "nn/activation.h"
 
 namespace mlxe {
+
+EncoderConfig read_encoder_config(const JsonFields& config, const EncoderDefaults& defaults) {
+  const EncoderConfig read = {
+      .vocab_size = config.integer("vocab_size", 1, 1 << 24, defaults.vocab_size),
+      .hidden_size = config.integer("hidden_size", 1, 1 << 15, defaults.hidden_size),
+      .num_hidden_layers = config.integer("num_hidden_layers", 1, 1024, defaults.num_hidden_layers),
+      .num_attention_heads = config.integer("num_attention_heads", 1, 1 << 12, defaults.num_attention_heads),
+      .intermediate_size = config.integer("intermediate_size", 1, 1 << 17, defaults.intermediate_size),
+      .max_position_embeddings = config.integer("max_position_embeddings", defaults.least_positions,
+                                                defaults.most_positions, defaults.max_position_embeddings),
+      .type_vocab_size = config.integer("type_vocab_size", defaults.least_types, 1 << 10, defaults.type_vocab_size),
+      .layer_norm_eps = static_cast<float>(config.number("layer_norm_eps", 0.0, 1.0, defaults.layer_norm_eps)),
+      .hidden_act = activation_from_hf(config.text("hidden_act", "gelu")),
+  };
+  require_whole_heads(config, "hidden_size", read.hidden_size, "num_attention_heads", read.num_attention_heads);
+  return read;
+}
 
 void require_whole_heads(const JsonFields& config, std::string_view hidden_key, int hidden_size,
                          std::string_view heads_key, int num_heads) {
@@ -111,6 +129,30 @@ PredictionHead take_masked_lm_head(WeightMap& weights, Backend& backend, const M
   head.output =
       take_tied_decoder(weights, backend, names.decoder, names.bias, names.word_embeddings, vocab_size, hidden_size);
   return head;
+}
+
+PredictionHead take_roberta_head(WeightMap& weights, Backend& backend, std::string_view model_type,
+                                 const EncoderConfig& config, const HeadSpec& spec) {
+  const int hidden = config.hidden_size;
+  for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
+    weights.allow_unused(prefix);
+  }
+  switch (spec.kind) {
+    case HeadKind::kNone: return {};
+    case HeadKind::kSequence:
+      return take_first_token_head(weights, backend, "classifier.dense", Activation::kTanh, "classifier.out_proj",
+                                   hidden, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", hidden, spec.num_labels);
+    case HeadKind::kMaskedLm:  // its activation is the erf GELU whatever hidden_act says
+      return take_masked_lm_head(weights, backend,
+                                 {.dense = "lm_head.dense",
+                                  .norm = "lm_head.layer_norm",
+                                  .decoder = "lm_head.decoder",
+                                  .bias = "lm_head.bias"},
+                                 Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
+    case HeadKind::kNextToken: break;
+  }
+  refuse_head(model_type, spec.kind);
 }
 
 void refuse_head(std::string_view model_type, HeadKind kind) {

@@ -16,6 +16,39 @@
 
 namespace mlxe {
 
+/// What BERT and its relatives write under the same keys of config.json.
+struct EncoderConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int intermediate_size = 0;
+  int max_position_embeddings = 0;
+  int type_vocab_size = 0;
+  float layer_norm_eps = 0.0F;
+  Activation hidden_act = Activation::kGeluErf;
+};
+
+/// Values of the keys that config.json leaves out, BERT's where a family says nothing else, and limits of its own.
+struct EncoderDefaults {
+  int vocab_size = 30522;
+  int hidden_size = 768;
+  int num_hidden_layers = 12;
+  int num_attention_heads = 12;
+  int intermediate_size = 3072;
+  int max_position_embeddings = 512;
+  int least_positions = 1;
+  int most_positions = 1 << 20;
+  int type_vocab_size = 2;
+  int least_types = 1;
+  double layer_norm_eps = 1e-12;
+};
+
+/// The upper limits are far above any real model and low enough that no product of two sizes overflows.
+/// \throws Error{kCorruptModel} for a size out of range or heads that do not divide, Error{kUnsupported} for an unknown
+///         activation
+[[nodiscard]] EncoderConfig read_encoder_config(const JsonFields& config, const EncoderDefaults& defaults);
+
 /// \throws Error{kCorruptModel} unless num_heads divides hidden_size; the keys are config.json's words for both
 void require_whole_heads(const JsonFields& config, std::string_view hidden_key, int hidden_size,
                          std::string_view heads_key, int num_heads);
@@ -75,6 +108,11 @@ struct MaskedLmNames {
 [[nodiscard]] PredictionHead take_masked_lm_head(WeightMap& weights, Backend& backend, const MaskedLmNames& names,
                                                  Activation activation, float norm_eps, int hidden_size,
                                                  int vocab_size);
+
+/// The heads of RoBERTa and of those that took them over; weights of the heads that are not wanted may stay.
+/// \throws Error{kUnsupported} for a head that they have not
+[[nodiscard]] PredictionHead take_roberta_head(WeightMap& weights, Backend& backend, std::string_view model_type,
+                                               const EncoderConfig& config, const HeadSpec& spec);
 
 /// \throws Error{kUnsupported}: encoders have no head of this kind
 [[noreturn]] void refuse_head(std::string_view model_type, HeadKind kind);

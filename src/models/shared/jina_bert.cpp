@@ -21,44 +21,21 @@
 namespace mlxe {
 namespace {
 
-struct JinaBertConfig {
-  int vocab_size = 0;
-  int hidden_size = 0;
-  int num_hidden_layers = 0;
-  int num_attention_heads = 0;
-  int intermediate_size = 0;
-  int max_position_embeddings = 0;
-  int type_vocab_size = 0;
-  float layer_norm_eps = 0.0F;
-  Activation activation = Activation::kGeluErf;
-
-  static JinaBertConfig parse(const JsonFields& fields) {
-    const JinaBertConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30522),
-        .hidden_size = fields.integer("hidden_size", 1, 1 << 15, 768),
-        .num_hidden_layers = fields.integer("num_hidden_layers", 1, 1024, 12),
-        .num_attention_heads = fields.integer("num_attention_heads", 1, 1 << 12, 12),
-        .intermediate_size = fields.integer("intermediate_size", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 17, 512),
-        .type_vocab_size = fields.integer("type_vocab_size", 1, 1 << 10, 2),
-        .layer_norm_eps = static_cast<float>(fields.number("layer_norm_eps", 0.0, 1.0, 1e-12)),
-        .activation = activation_of(fields),
-    };
-    require_whole_heads(fields, "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads);
-    refuse_switches(fields, {"is_decoder", "add_cross_attention"});
-    return config;
+Activation activation_of(const JsonFields& fields) {
+  const std::string type = fields.text("feed_forward_type", "original");
+  if (type != "geglu" && type != "reglu") {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: 'feed_forward_type' is '{}', wanted 'geglu' or 'reglu'", fields.what(), type));
   }
+  return type == "geglu" ? Activation::kGeluErf : Activation::kRelu;
+}
 
- private:
-  static Activation activation_of(const JsonFields& fields) {
-    const std::string type = fields.text("feed_forward_type", "original");
-    if (type != "geglu" && type != "reglu") {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("{}: 'feed_forward_type' is '{}', wanted 'geglu' or 'reglu'", fields.what(), type));
-    }
-    return type == "geglu" ? Activation::kGeluErf : Activation::kRelu;
-  }
-};
+EncoderConfig parse_config(const JsonFields& fields) {
+  refuse_switches(fields, {"is_decoder", "add_cross_attention"});
+  EncoderConfig config = read_encoder_config(fields, {.most_positions = 1 << 17});
+  config.hidden_act = activation_of(fields);
+  return config;
+}
 
 /// How fast each head's attention fades: a geometric series for a power of two, else that of the next lower one and
 /// every second term of the next higher one's. In double, as Python computes it.
@@ -97,7 +74,7 @@ struct Layer {
   NormWeight second_norm;
 };
 
-Layer take_layer(WeightMap& weights, Backend& backend, const JinaBertConfig& config, int index, bool has_qk_norms) {
+Layer take_layer(WeightMap& weights, Backend& backend, const EncoderConfig& config, int index, bool has_qk_norms) {
   const std::string name = fmt::format("encoder.layer.{}.", index);
   const int hidden = config.hidden_size;
   const int inner = config.intermediate_size;
@@ -125,7 +102,7 @@ Layer take_layer(WeightMap& weights, Backend& backend, const JinaBertConfig& con
   return layer;
 }
 
-PredictionHead take_head(WeightMap& weights, Backend& backend, const JinaBertConfig& config, const HeadSpec& spec) {
+PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConfig& config, const HeadSpec& spec) {
   for (const char* prefix : {"pooler.", "cls.", "classifier.", "qa_outputs."}) {
     weights.allow_unused(prefix);
   }
@@ -140,14 +117,14 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const JinaBertCon
 
 class JinaBert final : public Model {
  public:
-  JinaBert(const JinaBertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+  JinaBert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size,
                 .num_token_types = config.type_vocab_size},
         spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.activation,
+              .activation = config.hidden_act,
               .is_gated = true,
               .eps = config.layer_norm_eps},
         distance_bias_(fading_attention(config.num_attention_heads, config.max_position_embeddings)),
@@ -213,7 +190,7 @@ class JinaBert final : public Model {
 
 std::unique_ptr<Model> make_jina_bert(const JsonFields& config, WeightMap& weights, Backend& backend,
                                       const HeadSpec& head) {
-  return std::make_unique<JinaBert>(JinaBertConfig::parse(config), weights, backend, head);
+  return std::make_unique<JinaBert>(parse_config(config), weights, backend, head);
 }
 
 }  // namespace mlxe
