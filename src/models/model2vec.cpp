@@ -11,7 +11,7 @@
 
 #include "mlxe/error.h"
 #include "models/architecture.h"
-#include "models/shared/decoder_weights.h"
+#include "models/shared/host_tensor.h"
 #include "models/shared/take_weights.h"
 
 namespace mlxe {

@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include "models/architecture.h"
-#include "models/shared/decoder_weights.h"
 #include "models/shared/encoder.h"
+#include "models/shared/host_tensor.h"
 #include "models/shared/take_weights.h"
 #include "nn/positions.h"
 

@@ -13,7 +13,6 @@
 #include "mlxe/error.h"
 #include "models/architecture.h"
 #include "models/shared/decoder_config.h"
-#include "models/shared/decoder_weights.h"
 #include "models/shared/encoder.h"
 #include "models/shared/host_tensor.h"
 #include "models/shared/rope_config.h"

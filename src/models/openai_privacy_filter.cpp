@@ -14,6 +14,7 @@
 #include "models/architecture.h"
 #include "models/shared/decoder_config.h"
 #include "models/shared/decoder_weights.h"
+#include "models/shared/host_tensor.h"
 #include "models/shared/rope_config.h"
 #include "nn/moe.h"
 #include "nn/positions.h"

@@ -117,17 +117,6 @@ TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
   EXPECT_EQ(logits_of(row_of({9, 9})), logits_of(row_of({9})));  // all padding: the first one
 }
 
-// A reranker's rows of packed output embeddings.
-TEST(LlamaHead, ExpandsTheRowsThatItTakesOfQuantisedEmbeddings) {
-  const HostTensor packed = testing::quantized_tensor({.bits = 4, .group_size = 32}, 5, 64, DType::kBFloat16, 3);
-  const std::vector<float> all = to_floats(testing::expanded(packed));
-  EXPECT_EQ(to_floats(packed), all);
-  const std::vector<float> rows = to_floats(select_rows(packed, std::array{4, 1}));
-  ASSERT_EQ(rows.size(), 128U);
-  EXPECT_TRUE(std::equal(rows.begin(), rows.begin() + 64, all.begin() + 256));
-  EXPECT_TRUE(std::equal(rows.begin() + 64, rows.end(), all.begin() + 64));
-}
-
 TEST(LlamaHead, RefusesMaskedWordsAndUnknownTokens) {
   EXPECT_ERROR(kUnsupported, "no logits of masked words", qwen3().make({.kind = HeadKind::kMaskedLm}));
   EXPECT_ERROR(kInvalidInput, "token id 12 has no logit, wanted 0 to 11",

@@ -3,16 +3,13 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "base/half.h"
 #include "mlxe/error.h"
-#include "tensor/quantization.h"
+#include "models/shared/host_tensor.h"
 
 namespace mlxe {
 namespace {
@@ -33,54 +30,6 @@ std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<in
 }
 
 }  // namespace
-
-HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> rows) {
-  HostTensor result{.dtype = matrix.dtype, .shape = {static_cast<int>(rows.size()), matrix.shape[1]}, .owner = nullptr};
-  if (!matrix.has_data()) {
-    return result;
-  }
-  const bool is_packed = matrix.quantization != nullptr;
-  if (is_packed) {
-    result.dtype = DType::kFloat32;
-  }
-  const auto width = static_cast<std::size_t>(matrix.shape[1]);
-  const std::size_t row_bytes = width * size_bytes(result.dtype);
-  auto copy = std::make_shared<std::vector<std::byte>>(rows.size() * row_bytes);  // owned by the result alone
-  std::vector<float> expanded(is_packed ? width : 0);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto row = static_cast<std::size_t>(rows[i]);
-    if (is_packed) {
-      dequantize(matrix, row, 1, expanded.data());
-      std::memcpy(copy->data() + i * row_bytes, expanded.data(), row_bytes);
-    } else {
-      std::memcpy(copy->data() + i * row_bytes, matrix.data + row * row_bytes, row_bytes);
-    }
-  }
-  result.data = copy->data();
-  result.owner = std::move(copy);
-  return result;
-}
-
-std::vector<float> to_floats(const HostTensor& tensor) {
-  std::vector<float> values(num_elements(tensor.shape));
-  if (!tensor.has_data()) {
-    return values;
-  }
-  if (tensor.quantization != nullptr) {
-    dequantize(tensor, 0, values.size() / static_cast<std::size_t>(tensor.shape.back()), values.data());
-    return values;
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (tensor.dtype == DType::kFloat32) {
-      std::memcpy(&values[i], tensor.data + i * sizeof(float), sizeof(float));
-    } else {
-      std::uint16_t bits = 0;
-      std::memcpy(&bits, tensor.data + i * sizeof(bits), sizeof(bits));
-      values[i] = tensor.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
-    }
-  }
-  return values;
-}
 
 DecoderAttention take_attention(WeightMap& weights, Backend& backend, const std::string& name,
                                 const DecoderConfig& config, const DecoderParts& parts, const AttentionNames& names) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,13 +37,6 @@ struct DecoderParts {
 /// NAME.gate_proj, up_proj and down_proj.
 [[nodiscard]] GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string& name,
                                       const DecoderConfig& config, Bias bias, Activation activation);
-
-/// Rows of a matrix as a matrix of its own, float32 if the codes of quantised rows must be expanded; without data if
-/// the matrix has none.
-[[nodiscard]] HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> rows);
-
-/// The elements as float32, for what is computed outside the backend; zeros if the tensor has no data.
-[[nodiscard]] std::vector<float> to_floats(const HostTensor& tensor);
 
 /// `score` over labels, or some rows of the output embeddings.
 class DecoderHead {
