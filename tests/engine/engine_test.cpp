@@ -2,6 +2,7 @@
 #include "mlxe/engine.h"
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "engine/tiny_encoder.h"
@@ -71,6 +72,32 @@ TEST(Engine, IsUsableAfterAnErrorAndAfterBeingMoved) {
   const Engine second = std::move(first);
   EXPECT_EQ(second.embed(kTexts).values, before.values);
   EXPECT_EQ(second.info().model_type, "bert");
+}
+
+TEST(Engine, WithholdsTheResultsOfACheckpointWithANan) {
+  for (const char* activation : {"gelu", "relu"}) {
+    TinyModel tiny;
+    tiny.config["hidden_act"] = activation;
+    for (auto& [name, tensor] : tiny.tensors) {
+      if (name.starts_with("embeddings.") && !name.starts_with("embeddings.LayerNorm")) {
+        continue;  // rows that no text may use
+      }
+      float& value = tensor.values[tensor.values.size() / 2];
+      const float whole = value;
+      value = std::numeric_limits<float>::quiet_NaN();
+      const std::string folder = tiny.write();
+      value = whole;
+      for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+        try {
+          const Engine engine = Engine::load(folder, {.device = Device::kCpu, .precision = precision, .threads = 1});
+          EXPECT_ERROR(kNonFinite, "holds NaN or infinity and was withheld", engine.embed(kTexts))
+              << name << ", " << activation << ", precision " << static_cast<int>(precision);
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << error.what();  // this CPU lacks the precision
+        }
+      }
+    }
+  }
 }
 
 TEST(Engine, SaysWhatIsWrongWithTheModelsName) {

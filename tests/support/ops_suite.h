@@ -6,6 +6,7 @@
 #include "support/ops_suite_backend.h"
 #include "support/ops_suite_layers.h"
 #include "support/ops_suite_masks.h"
+#include "support/ops_suite_nan.h"
 #include "support/ops_suite_products.h"
 #include "support/ops_suite_quantized.h"
 #include "support/ops_suite_rows.h"

@@ -24,7 +24,8 @@ void pool_text(PoolingMode mode, const float* tokens, std::ptrdiff_t ld, int len
       for (int i = first + 1; i < length; ++i) {
         const float* x = token(i);
         for (int c = 0; c < columns; ++c) {
-          out[c] = std::max(out[c], x[c]);
+          // Both comparisons: a NaN is taken, and one that was taken stays.
+          out[c] = x[c] > out[c] || x[c] != x[c] ? x[c] : out[c];
         }
       }
       return;

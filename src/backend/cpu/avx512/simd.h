@@ -28,6 +28,7 @@ struct F32 {
   friend F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
   friend F32 operator/(F32 a, F32 b) { return {_mm512_div_ps(a.v, b.v)}; }
   static F32 fma(F32 a, F32 b, F32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }  // a * b + c
+  // b where one of the two is NaN.
   static F32 max(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
   static F32 round(F32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }

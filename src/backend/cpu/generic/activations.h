@@ -1,4 +1,6 @@
 // exp, erf, tanh and the activations made of them, written once for every vector type.
+// V::max and V::min give their second operand where one of the two is NaN, as x86 has it: x comes second, so that its
+// NaN stays.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +9,11 @@
 
 namespace mlxe::cpu::generic {
 
-/// e^x with x clamped to [-87.3, 88]: relative error below 3e-7.
+/// e^x with x clamped to [-87.3, 88]: relative error below 3e-7. NaN stays NaN.
 /// x = n ln2 + r with |r| <= ln2 / 2; ln2 in two parts keeps r exact; polynomial fitted for least relative error.
 template <class V>
 inline __attribute__((always_inline)) V exp(V x) {
-  const V lowest = V::set1(-87.33654F);
-  const V clamped = V::min(V::max(x, lowest), V::set1(88.0F));
+  const V clamped = V::min(V::set1(88.0F), V::max(V::set1(-87.33654F), x));
   const V n = V::round(clamped * V::set1(1.44269504F));
   V r = V::fma(n, V::set1(-0.693359375F), clamped);
   r = V::fma(n, V::set1(2.12194440e-4F), r);
@@ -28,7 +29,7 @@ inline __attribute__((always_inline)) V exp(V x) {
 /// beyond.
 template <class V>
 inline __attribute__((always_inline)) V erf(V x) {
-  const V z = V::min(V::max(x, V::set1(-3.95F)), V::set1(3.95F));
+  const V z = V::min(V::set1(3.95F), V::max(V::set1(-3.95F), x));
   const V s = z * z;
   V p = V::set1(2.0259049051674083e-6F);
   p = V::fma(p, s, V::set1(2.8468851814977825e-4F));
@@ -71,7 +72,7 @@ inline __attribute__((always_inline)) V activate(Activation activation, V x) {
       const V u = V::fma(V::set1(0.044715F) * x, x * x, x);
       return x * sigmoid(V::set1(1.5957691F) * u);
     }
-    case Activation::kRelu: return V::max(x, V::zero());
+    case Activation::kRelu: return V::max(V::zero(), x);
     case Activation::kSilu: return x * sigmoid(x);
     case Activation::kTanh: return tanh(x);
     case Activation::kSigmoid: return sigmoid(x);

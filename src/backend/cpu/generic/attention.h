@@ -103,7 +103,7 @@ void pack_values(const AttentionArgs& args, int first, int count, float* values)
   }
 }
 
-/// Scores to exponentials, in place: exp(scale (score - largest)). Returns their sum.
+/// Scores to exponentials, in place: exp(scale (score - largest)). Returns their sum, which is NaN if a score is.
 template <class V>
 float exponentiate(float* scores, int count, float scale, float largest) {
   const V factor = V::set1(scale);
@@ -123,6 +123,7 @@ float exponentiate(float* scores, int count, float scale, float largest) {
   return sum.sum();
 }
 
+/// The largest of x; any number or NaN if there is a NaN.
 template <class V>
 float largest_of(const float* x, int count) {
   V best = V::set1(kMinusInfinity);
@@ -224,7 +225,7 @@ float soften_row(const AttentionArgs& args, int head, int query, int first, KeyR
     scores[key] = 0.0F;
   }
   float keep = 0.0F;
-  if (total > 0.0F) {
+  if (total != 0.0F) {
     exp(V::set1(scale * (largest - now))).store_partial(&keep, 1);
   }
   total = total * keep + sum;
@@ -317,7 +318,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
 
   if (is_last) {
     for (int r = 0; r < rows; ++r) {
-      const float inverse = total[r] > 0.0F ? 1.0F / total[r] : 0.0F;  // nothing seen: zeros
+      const float inverse = total[r] == 0.0F ? 0.0F : 1.0F / total[r];  // nothing seen: zeros
       float* o = out + r * args.ldo;
       for (int d = 0; d < args.head_dim; ++d) {
         o[d] *= inverse;

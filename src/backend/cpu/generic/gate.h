@@ -12,7 +12,7 @@ void gate_rows(const GateArgs& args) {
   const V lowest = V::set1(-args.gate.limit);
   const V offset = V::set1(args.gate.up_offset);
   const auto join = [&](V g, V u) {
-    // min and max have x as their second operand: a NaN stays one.
+    // g and u are the second operands, as in activations.h: a NaN stays one.
     return activate(kActivation, V::min(limit, g)) * (V::max(lowest, V::min(limit, u)) + offset);
   };
   for (int r = 0; r < args.rows; ++r) {

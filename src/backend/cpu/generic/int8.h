@@ -27,22 +27,45 @@ float largest_weight(const float* w, int k) {
   return largest;
 }
 
+/// Whether a value of w[0 .. k) is NaN or infinite: its exponent is all ones.
+template <class P>
+bool any_not_finite(const float* w, int k) {
+  constexpr std::uint32_t kExponent = 0x7F800000;
+  bool found = false;
+  for (int p = 0; p < k; ++p) {
+    found |= (__builtin_bit_cast(std::uint32_t, w[p]) & kExponent) == kExponent;
+  }
+  return found;
+}
+
+// A smaller step would be subnormal, with few digits or none of its own and no reciprocal.
+constexpr float kSmallestStep = 0x1p-126F;
+
+/// The step of `count` of them from 0 to `range` >= 0.
+template <class P>
+float step_of(float range, float count) {
+  const float step = range > 0.0F ? range / count : 1.0F;
+  return step > kSmallestStep ? step : kSmallestStep;
+}
+
 template <class P, int kPanel>
 void pack_panel_int8(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
   auto* out = static_cast<std::int8_t*>(panel);
   const int k_words = (k + P::kValues - 1) / P::kValues;
   for (int j = 0; j < kPanel; ++j) {
     const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
-    const float largest = j < count ? largest_weight<P>(row, k) : 0.0F;
-    const float scale = largest > 0.0F ? largest / 127.0F : 1.0F;
+    const bool used = j < count;
+    // No code stands for NaN or infinity, so such a column's scale is NaN, and with it every output.
+    const bool poisoned = used && any_not_finite<P>(row, k);
+    const float scale = step_of<P>(used && !poisoned ? largest_weight<P>(row, k) : 0.0F, 127.0F);
     std::int32_t sum = 0;
     for (int p = 0; p < k_words * P::kValues; ++p) {
-      const bool real = j < count && p < k;
+      const bool real = used && !poisoned && p < k;
       const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale) : 0.0F);
       out[(static_cast<std::ptrdiff_t>(p / P::kValues) * kPanel + j) * P::kValues + p % P::kValues] = q;
       sum += q;
     }
-    column_scale[j] = scale;
+    column_scale[j] = poisoned ? __builtin_nanf("") : scale;
     column_sum[j] = static_cast<float>(sum);
   }
 }
@@ -73,7 +96,7 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
     }
     const float offset = -(V::zero() - smallest).largest();
     const float range = largest.largest() - offset;
-    const float scale = range > 0.0F ? range / 255.0F : 1.0F;
+    const float scale = step_of<P>(range, 255.0F);
     row_scale[r] = scale + poison.sum();
     row_offset[r] = P::kSignedRows ? offset + 128.0F * scale : offset;
     const V inverse = V::set1(1.0F / scale);

@@ -39,6 +39,7 @@ struct F32 {
   friend F32 operator*(F32 a, F32 b) { return {vmulq_f32(a.v, b.v)}; }
   friend F32 operator/(F32 a, F32 b) { return {vdivq_f32(a.v, b.v)}; }
   static F32 fma(F32 a, F32 b, F32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }  // a * b + c
+  // NaN where one of the two is.
   static F32 max(F32 a, F32 b) { return {vmaxq_f32(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {vminq_f32(a.v, b.v)}; }
   static F32 round(F32 a) { return {vrndnq_f32(a.v)}; }

@@ -34,6 +34,7 @@ struct F32 {
   friend F32 operator*(F32 a, F32 b) { return {a.v * b.v}; }
   friend F32 operator/(F32 a, F32 b) { return {a.v / b.v}; }
   static F32 fma(F32 a, F32 b, F32 c) { return {a.v * b.v + c.v}; }  // a * b + c, rounded twice
+  // b where one of the two is NaN.
   static F32 max(F32 a, F32 b) { return {a.v > b.v ? a.v : b.v}; }
   static F32 min(F32 a, F32 b) { return {a.v < b.v ? a.v : b.v}; }
   /// To the nearest whole number, for |a| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction.
