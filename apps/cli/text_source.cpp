@@ -194,7 +194,7 @@ TextSource::TextSource(const TextInput& input) : state_(std::make_unique<State>(
   if (!input.file && input.arguments.empty()) {
     throw Error(
         ErrorCode::kInvalidInput,
-        "nothing to embed: give texts as arguments, or a file of them with -i FILE (-i - reads standard input)");
+        "no texts were given: give them as arguments, or a file of them with -i FILE (-i - reads standard input)");
   }
   if (!input.file && input.field) {
     throw Error(ErrorCode::kInvalidInput, "--field is for JSON lines read with -i, but the texts are arguments");

@@ -59,17 +59,21 @@ void work_on_window(const Engine& engine, const Session& session, const TextSour
   try {
     result = work(run);
   } catch (const Error& error) {
-    if (state.report.num_texts == 0 || error.code() == ErrorCode::kCancelled) {
+    if (!error.item() || *error.item() >= texts.size()) {
       throw;
     }
-    throw Error(error.code(), fmt::format("{} (texts counted from {} on)", error.what(), source.name_of(window, 0)));
+    // The engine counts this window's texts from 0; a user counts lines, or arguments from 1.
+    throw Error(error.code(), fmt::format("{} {}", source.name_of(window, *error.item()), error.problem()));
   }
   for (std::size_t i = 0; i < result.items.size(); ++i) {
     const ItemReport& item = result.items[i];
     if (item.truncated() && session.embed.on_overflow == Overflow::kError) {
       throw_too_long(engine, source.name_of(window, i), item);
     }
-    state.report.num_truncated += item.truncated() ? 1 : 0;
+    if (item.truncated()) {
+      state.report.num_truncated += 1;
+      state.report.truncated_to = std::max(state.report.truncated_to, item.tokens);
+    }
     state.report.num_tokens += static_cast<std::size_t>(item.tokens);
   }
   result.deliver();
@@ -81,7 +85,7 @@ void say_truncation(const Engine& engine, const Session& session, const RunRepor
   if (report.num_truncated == 0) {
     return;
   }
-  const int limit = session.embed.max_length.value_or(engine.info().max_length);
+  const int limit = report.truncated_to;
   const int positions = engine.info().max_positions;
   say(session, fmt::format("{} of {} texts {} truncated to {} tokens; {}", report.num_truncated, report.num_texts,
                            report.num_truncated == 1 ? "was" : "were", limit,

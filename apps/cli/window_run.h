@@ -18,6 +18,7 @@ namespace mlxe::cli {
 struct RunReport {
   std::size_t num_texts = 0;
   std::size_t num_truncated = 0;
+  int truncated_to = 0;  ///< tokens of the longest truncated text
   std::size_t num_tokens = 0;
   double seconds = 0;
 };

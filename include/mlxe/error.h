@@ -1,6 +1,8 @@
 // The one exception type of the library, and the codes that say what a caller can do about it.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -24,10 +26,21 @@ enum class ErrorCode {
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// What is wrong with one of several inputs; the message is "NOUN INDEX PROBLEM", "text 3 has no tokens".
+  Error(ErrorCode code, const std::string& noun, std::size_t index, const std::string& problem)
+      : std::runtime_error(noun + " " + std::to_string(index) + " " + problem),
+        code_(code),
+        item_(index),
+        problem_(problem) {}
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+  /// The input that it is about, counted from 0 in the call's own order.
+  [[nodiscard]] std::optional<std::size_t> item() const noexcept { return item_; }
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }  ///< empty without an item()
 
  private:
   ErrorCode code_;
+  std::optional<std::size_t> item_;
+  std::string problem_;
 };
 
 }  // namespace mlxe

@@ -23,9 +23,9 @@ void check_window(const LoadedModel& loaded, const InputSource& inputs, const Wi
   for (std::size_t index = 0; index < window.encodings.size(); ++index) {
     const Encoding& encoding = window.encodings[index];
     if (plan.on_overflow == Overflow::kError && encoding.length_in_text > plan.max_length) {
-      throw Error(ErrorCode::kTooLong,
-                  fmt::format("{} {} has {} tokens with special ones, the limit is {} (from {})", inputs.noun,
-                              window.first + index, encoding.length_in_text, plan.max_length, plan.max_length_source));
+      throw Error(ErrorCode::kTooLong, std::string(inputs.noun), window.first + index,
+                  fmt::format("has {} tokens with special ones, the limit is {} (from {})", encoding.length_in_text,
+                              plan.max_length, plan.max_length_source));
     }
     const auto largest_type = std::ranges::max_element(encoding.type_ids);
     if (traits.num_token_types > 0 && largest_type != encoding.type_ids.end() &&
@@ -135,7 +135,7 @@ InputSource text_inputs(const LoadedModel& loaded, std::span<const std::string_v
 InputSource pair_inputs(const LoadedModel& loaded, std::span<const TextPair> pairs, const EncodeOptions& options) {
   for (std::size_t index = 0; index < pairs.size(); ++index) {
     if (!is_valid_utf8(pairs[index].first) || !is_valid_utf8(pairs[index].second)) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("pair {} is not valid UTF-8", index));
+      throw Error(ErrorCode::kInvalidInput, "pair", index, "is not valid UTF-8");
     }
   }
   return {.noun = "pair",

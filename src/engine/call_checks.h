@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -20,16 +21,15 @@ namespace mlxe {
 inline void check_utf8(std::span<const std::string_view> texts, std::string_view noun = "text") {
   for (std::size_t index = 0; index < texts.size(); ++index) {
     if (!is_valid_utf8(texts[index])) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("{} {} is not valid UTF-8", noun, index));
+      throw Error(ErrorCode::kInvalidInput, std::string(noun), index, "is not valid UTF-8");
     }
   }
 }
 
 inline void check_finite(std::span<const float> values, std::size_t index, std::string_view noun = "text") {
   if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    throw Error(
-        ErrorCode::kNonFinite,
-        fmt::format("the result for {} {} holds NaN or infinity and was withheld, wanted finite values", noun, index));
+    throw Error(ErrorCode::kNonFinite, std::string(noun), index,
+                "has a result with NaN or infinity, which was withheld; wanted finite values");
   }
 }
 

@@ -81,9 +81,9 @@ EncodeOptions tokenize_options(const LoadedModel& loaded, const RunPlan& plan) {
 
 void check_length(const TokenizedText& text, std::string_view noun, std::size_t index, const RunPlan& plan) {
   if (plan.on_overflow == Overflow::kError && text.report.truncated()) {
-    throw Error(ErrorCode::kTooLong,
-                fmt::format("{} {} has {} tokens with special ones, the limit is {} (from {})", noun, index,
-                            text.report.tokens_in_text, plan.max_length, plan.max_length_source));
+    throw Error(ErrorCode::kTooLong, std::string(noun), index,
+                fmt::format("has {} tokens with special ones, the limit is {} (from {})", text.report.tokens_in_text,
+                            plan.max_length, plan.max_length_source));
   }
 }
 

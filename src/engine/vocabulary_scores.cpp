@@ -131,8 +131,8 @@ std::vector<FilledText> fill_mask(const LoadedModel& loaded, std::span<const std
       const Encoding& encoding = encodings[index];
       if (std::ranges::count(encoding.ids, *mask_id) == 0) {
         const bool cut = encoding.length_in_text > static_cast<int>(encoding.ids.size());
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("text {} has no '{}'{}, wanted one at least", first + index, mask,
+        throw Error(ErrorCode::kInvalidInput, "text", first + index,
+                    fmt::format("has no '{}'{}, wanted one at least", mask,
                                 cut ? fmt::format(" within its first {} tokens", encoding.ids.size()) : ""));
       }
     }

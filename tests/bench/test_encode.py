@@ -97,4 +97,4 @@ def test_no_texts_is_wrong_usage(programs, model):
     done = subprocess.run(
         [str(programs / "mlx_embeddings"), "bench", "encode", "-m", str(model)], capture_output=True, text=True
     )
-    assert done.returncode == 2 and "nothing to embed" in done.stderr and not done.stdout
+    assert done.returncode == 2 and "no texts were given" in done.stderr and not done.stdout

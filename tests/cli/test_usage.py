@@ -96,7 +96,7 @@ def test_texts_and_a_file_are_refused(run, command, tmp_path):
 
 @pytest.mark.parametrize("command", ["embed", "similarity"])
 def test_nothing_to_embed_is_refused(run, command):
-    fails(run(command, *NO_MODEL), 2, "nothing to embed", "-i")
+    fails(run(command, *NO_MODEL), 2, "no texts were given", "-i")
 
 
 def test_field_without_a_file_is_refused(run):

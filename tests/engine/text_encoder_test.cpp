@@ -297,8 +297,8 @@ TEST(TextEncoderErrors, WithholdNanAndInfinityAndNameTheText) {
     TinyModel tiny;
     tiny.tensors["embeddings.word_embeddings.weight"].values[6 * 8] = bad;  // "cat"
     const TextEncoder poisoned = encoder(tiny);
-    EXPECT_ERROR(kNonFinite, "text 1 holds NaN or infinity", poisoned.embed(Texts{"dog", "the cat"}, {}));
-    EXPECT_ERROR(kNonFinite, "text 1 holds NaN", poisoned.token_embeddings(Texts{"dog", "the cat"}, {}));
+    EXPECT_ERROR(kNonFinite, "text 1 has a result with NaN or infinity", poisoned.embed(Texts{"dog", "the cat"}, {}));
+    EXPECT_ERROR(kNonFinite, "text 1 has a result with NaN", poisoned.token_embeddings(Texts{"dog", "the cat"}, {}));
     EXPECT_NO_THROW((void)poisoned.embed(Texts{"dog"}, {}));
   }
 }
