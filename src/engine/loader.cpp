@@ -222,6 +222,11 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   Tokenizer tokenizer = load_tokenizer(text_folder, settings, pipeline.is_static);
   TaskSpec task =
       late ? late_task(options.task, late->source) : decide_task(options.task, pipeline, settings, config, tokenizer);
+  if (options.pooling && task.task != Task::kEmbed) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("a pooling was chosen, but the model is loaded for the task '{}', which pools nothing",
+                            to_string(task.task)));
+  }
   std::optional<YesNoPrompt> prompt;
   if (task.head.kind == HeadKind::kNextToken) {
     prompt = make_yes_no_prompt(tokenizer);

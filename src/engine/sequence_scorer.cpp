@@ -11,8 +11,10 @@
 #include "base/utf8.h"
 #include "engine/batch_runner.h"
 #include "engine/call_checks.h"
+#include "engine/late_encoder.h"
 #include "engine/scores.h"
 #include "mlxe/error.h"
+#include "mlxe/similarity.h"
 
 namespace mlxe {
 namespace {
@@ -47,8 +49,8 @@ SequenceLogits run(const LoadedModel& loaded, const InputSource& inputs, const R
   });
   for (std::size_t index = 0; index < inputs.count; ++index) {
     if (out.items[index].tokens == 0) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{} {} has no tokens, a score wants one at least", inputs.noun, index));
+      throw Error(ErrorCode::kInvalidInput, std::string(inputs.noun), index,
+                  "has no tokens, a score wants one at least");
     }
   }
   return out;
@@ -126,6 +128,37 @@ SequenceLogits run_cross_encoder(const LoadedModel& loaded, std::span<const Text
   return run(loaded, pair_inputs(loaded, pairs, encode_options(loaded, plan)), plan, 1);
 }
 
+// The best ones first; documents of equal score stay in their order.
+void sort_ranked(std::vector<RankedDocument>& ranked, const RerankOptions& options) {
+  std::ranges::stable_sort(ranked, std::ranges::greater{}, &RankedDocument::score);
+  ranked.resize(std::min(ranked.size(), options.top_k.value_or(ranked.size())));
+}
+
+// Late interaction: the scores are sums of cosines and go through no function.
+std::vector<RankedDocument> rerank_late(const LoadedModel& loaded, std::string_view query,
+                                        std::span<const std::string_view> documents, const RerankOptions& options) {
+  if (options.instruction) {
+    throw Error(ErrorCode::kInvalidInput, "an instruction was given, this reranker takes none");
+  }
+  EmbedOptions embed;
+  embed.on_overflow = options.on_overflow;
+  embed.batch_tokens = options.batch_tokens;
+  embed.role = Role::kQuery;
+  const LateEncoder encoder(loaded);
+  const MultiVector asked = encoder.encode(std::span(&query, 1), embed).front();
+  embed.role = Role::kDocument;
+  embed.max_length = options.max_length;
+  embed.on_progress = options.on_progress;
+  const std::vector<MultiVector> vectors = encoder.encode(documents, embed);
+  std::vector<RankedDocument> ranked;
+  ranked.reserve(vectors.size());
+  for (std::size_t index = 0; index < vectors.size(); ++index) {
+    ranked.push_back({.index = index, .score = maxsim(asked, vectors[index]), .report = vectors[index].report});
+  }
+  sort_ranked(ranked, options);
+  return ranked;
+}
+
 }  // namespace
 
 Classifications classify(const LoadedModel& loaded, std::span<const std::string_view> texts,
@@ -164,6 +197,9 @@ std::vector<RankedDocument> rerank(const LoadedModel& loaded, std::string_view q
     throw Error(ErrorCode::kInvalidInput, "the query is not valid UTF-8");
   }
   check_utf8(documents, "document");
+  if (loaded.late) {
+    return rerank_late(loaded, query, documents, options);
+  }
   std::vector<TextPair> pairs;
   pairs.reserve(documents.size());
   for (const std::string_view document : documents) {
@@ -178,9 +214,7 @@ std::vector<RankedDocument> rerank(const LoadedModel& loaded, std::string_view q
   for (std::size_t index = 0; index < documents.size(); ++index) {
     ranked.push_back({.index = index, .score = scores.values[index], .report = scores.items[index]});
   }
-  // Stable: documents of equal score stay in their order.
-  std::ranges::stable_sort(ranked, std::ranges::greater{}, &RankedDocument::score);
-  ranked.resize(std::min(ranked.size(), options.top_k.value_or(ranked.size())));
+  sort_ranked(ranked, options);
   if (options.scores == ScoreKind::kDeclared) {
     for (RankedDocument& document : ranked) {
       apply_score_function(loaded.task.pair_scores, std::span(&document.score, 1));

@@ -200,7 +200,7 @@ std::string_view to_string(ScoreFunction function) {
 }
 
 TaskSpec late_task(Task wanted, const std::string& source) {
-  if (wanted != Task::kAuto && wanted != Task::kEmbed && wanted != Task::kMultiVector) {
+  if (wanted != Task::kAuto && wanted != Task::kEmbed && wanted != Task::kMultiVector && wanted != Task::kRerank) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the folder is one of late interaction (from {}), the task '{}' wants another model",
                             source, to_string(wanted)));

@@ -75,7 +75,8 @@ Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const Emb
   if (loaded_.late) {
     throw Error(
         ErrorCode::kUnsupported,
-        "the model gives one vector for each token (late interaction), none for a whole text: multi_vector() has them");
+        "the model gives one vector for each token (late interaction), none for a whole text; the command embed "
+        "and Engine::multi_vector() give those");
   }
   if (loaded_.task.task != Task::kEmbed) {
     throw Error(ErrorCode::kUnsupported,
