@@ -5,6 +5,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
+MEASURED = MLXE_BINARY_DIR=$(CURDIR)/$(BUILD)
 ORACLE := .venvs/oracle
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
@@ -59,14 +60,15 @@ bench: build  ## kernels as a share of the machine's peak, then the whole engine
 	@$(BUILD)/bin/mlx_embeddings bench encode -m $(MODEL) -i $(BENCH_TEXTS)
 
 compare: build  ## beside the peers of ../shared/bench, interleaved; writes docs/performance.md
-	@$(PYTHON) bench/compare.py --write $(COMPARE_FLAGS)
+	@$(MEASURED) $(PYTHON) bench/compare.py --write $(COMPARE_FLAGS)
 
 numerics: build  ## how far each precision moves the vectors; writes docs/numerics.md
-	@$(PYTHON) bench/numerics.py
+	@$(MEASURED) $(PYTHON) bench/numerics.py
 
 architectures: build $(ORACLE)/.stamp  ## the speed of each architecture beside bert, on random weights
-	@[ -d build/bench-models ] || $(ORACLE)/bin/python bench/random_models.py build/bench-models
-	@$(PYTHON) bench/architectures.py
+	@[ -d build/bench-models ] || { rm -rf build/bench-models.part; \
+	  $(ORACLE)/bin/python bench/random_models.py build/bench-models.part && mv build/bench-models.part build/bench-models; }
+	@$(MEASURED) $(PYTHON) bench/architectures.py
 
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan
@@ -100,4 +102,4 @@ $(ORACLE)/.stamp: tools/requirements-oracle.txt
 	@touch $@
 
 clean:  ## remove the build trees and the demo's output; keeps .venv and the default model
-	@rm -rf build/release build/dev build/asan build/tsan build/demo
+	@rm -rf build/release build/dev build/asan build/tsan build/demo build/bench-models*

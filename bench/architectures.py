@@ -4,7 +4,7 @@
 The checkpoints come from bench/random_models.py. Every turn runs all architectures one after the other, each in a
 process of its own, so that they share the machine's better and worse minutes; medians of the turns count. Operations
 are counted from the weights: two for each element of a matrix that a token passes, and four times tokens times width
-for each layer of attention.
+for each layer of attention, of which windows and causality leave out the part that nobody computes.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import harness
 
 BASE = "bert"
+CAUSAL = ("qwen2", "qwen3", "mistral", "llama", "lfm2")
 
 
 def matrices(folder: Path) -> int:
@@ -32,14 +33,35 @@ def matrices(folder: Path) -> int:
     return total
 
 
+def keys_of_a_token(tokens: int, left: int, right: int) -> float:
+    """Tokens that one attends to, on average, if it sees `left` before it and `right` behind it."""
+    return sum(min(tokens - 1, i + right) - max(0, i - left) + 1 for i in range(tokens)) / tokens
+
+
+def attended(config: dict, tokens: int) -> float:
+    """keys_of_a_token, summed over the layers."""
+    layers = config.get("num_hidden_layers", config.get("n_layers"))
+    kinds = config.get("layer_types") or ["full_attention"] * layers
+    if config["model_type"] == "modernbert" and "layer_types" not in config:
+        every = config.get("global_attn_every_n_layers", 3)
+        kinds = ["sliding_attention" if layer % every else "full_attention" for layer in range(layers)]
+    causal = config["model_type"] in CAUSAL and not config.get("use_bidirectional_attention")
+    window = {"modernbert": config.get("local_attention", 128) // 2,
+              "gemma3_text": (config.get("sliding_window") or 2) // 2}.get(config["model_type"])
+    total = 0.0
+    for kind in kinds:
+        if kind == "full_attention":
+            total += keys_of_a_token(tokens, tokens, 0 if causal else tokens)
+        elif kind == "sliding_attention":
+            total += keys_of_a_token(tokens, window or config["sliding_window"] - 1, 0 if causal else window)
+    return total
+
+
 def operations(folder: Path, tokens: int) -> float:
     """Floating-point operations of one text of `tokens` tokens."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     width = config.get("hidden_size", config.get("dim"))
-    layers = config.get("num_hidden_layers", config.get("n_layers"))
-    if "layer_types" in config:
-        layers = sum("attention" in kind for kind in config["layer_types"])
-    return tokens * (2.0 * matrices(folder) + 4.0 * layers * width * tokens)
+    return tokens * (2.0 * matrices(folder) + 4.0 * width * attended(config, tokens))
 
 
 def texts_of(tokens: int, count: int) -> str:

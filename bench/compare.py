@@ -11,7 +11,6 @@ import argparse
 import datetime
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -238,23 +237,35 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def page(sections: list, facts: dict) -> str:
-    """docs/performance.md."""
+def page(data: dict) -> str:
+    """docs/performance.md, of the figures of all machines: instruction set -> facts and tables by title."""
     lines = [
         "# Performance",
         "",
-        "Written by `bench/compare.py --write`; `docs/benchmarking.md` says how it measures. Every number is a ratio",
-        f"to `{OURS}` in the same run: 0.80 under texts/s is a program that embeds 0.80 texts while ours embeds one,",
-        "1.50 under p50 one that takes 1.50 times as long for a query. Other machines give other ratios; gaps under",
-        "10 % are ties.",
+        "Written by `bench/compare.py --write` from `docs/data/performance.json`, which keeps what other machines measured;",
+        f"`docs/benchmarking.md` says how. Every number is a ratio to `{OURS}` in the same run: 0.80 under texts/s is a",
+        "program that embeds 0.80 texts while ours embeds one, 1.50 under p50 one that takes 1.50 times as long for a query.",
+        "Other machines give other ratios; gaps under 10 % are ties.",
         "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
         "",
-        *(f"- {name}: {value}" for name, value in facts.items()),
-        "",
     ]
-    for title, table in sections:
-        lines += [f"## {title}", "", table]
+    for instruction_set, machine in sorted(data.items()):
+        lines += [f"## {instruction_set}", "", *(f"- {name}: {value}" for name, value in machine["facts"].items()), ""]
+        for title, table in machine["tables"].items():
+            lines += [f"### {title}", "", table]
     return "\n".join(lines)
+
+
+def write_page(path: Path, sections: list, instruction_set: str, facts: dict) -> None:
+    """Puts this machine's tables among those of `docs/data/performance.json`, in place of its own of the same title."""
+    file = path.parent / "data" / "performance.json"
+    data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    machine = data.setdefault(instruction_set, {"facts": {}, "tables": {}})
+    machine["facts"] = facts
+    machine["tables"] |= dict(sections)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    path.write_text(page(data), encoding="utf-8")
 
 
 def pairs(texts: list) -> dict:
@@ -307,8 +318,13 @@ def first_texts(corpus: Path, limit: int, folder: Path) -> Path:
 
 def has_precision(model: Path, precision: str) -> bool:
     """Whether this machine has kernels of ours at a precision."""
-    command = [harness.program(), "info", "-m", model, "--precision", precision]
-    return subprocess.run(command, capture_output=True, env=harness.clean_environment()).returncode == 0
+    try:
+        harness.run([harness.program(), "info", "-m", model, "--precision", precision])
+    except RuntimeError as error:
+        if "has no kernels" in str(error):
+            return False
+        raise
+    return True
 
 
 def chosen(given: argparse.Namespace, place: Place, precision: str) -> list:
@@ -335,7 +351,7 @@ def main() -> int:
             with open(given.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
-    sections, measured, facts = [], [], {}
+    sections, measured, facts, instruction_set = [], [], {}, ""
     for model in given.model:
         place = Place(given.peers, given.models / model, given.venvs, pairs(given.python))
         for precision in given.precision:
@@ -346,17 +362,19 @@ def main() -> int:
                     corpus = first_texts(given.corpus / f"{name}.txt", given.limit, Path(folder))
                     turns = compare(group, place, corpus, work, given.turns, log)
                 table = medians(turns)
-                title = f"{model}, {name}, {precision}"
+                first = f"the first {given.limit} " if given.limit else ""
+                title = f"{model}, {first}{name}, {precision}"
                 print(f"\n## {title}\n\n{table_of_numbers(table, latency_only)}", flush=True)
                 ratios = table_of_ratios(table, group[0].label, latency_only)
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))
                 ours = turns[0][group[0].label]
+                instruction_set = ours["instruction_set"]
                 facts = {
                     "date": datetime.date.today().isoformat(),
                     "version": ours["version"],
-                    "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {ours['instruction_set']}",
+                    "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {instruction_set}",
                     "threads": given.threads,
                     "turns": f"{given.turns}, medians",
                 }
@@ -365,7 +383,7 @@ def main() -> int:
     start = cold_start.measure(harness.program(), *measured[0], given.threads, 10)
     print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
     if given.write:
-        given.write.write_text(page(sections, facts), encoding="utf-8")
+        write_page(given.write, sections, instruction_set, facts)
         say(f"wrote {given.write.name}")
     return 0
 

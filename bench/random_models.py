@@ -37,7 +37,7 @@ def gemma3():
                                                        "query_pre_attn_scalar": 32}))
 
 
-# name -> (configuration, model_type where it is not the configuration's own)
+# name -> what makes its configuration
 CONFIGS = {
     "bert": lambda: transformers.BertConfig(**SIZES),
     "roberta": lambda: transformers.RobertaConfig(**(SIZES | {"type_vocab_size": 1})),

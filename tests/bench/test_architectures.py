@@ -14,7 +14,7 @@ def write_checkpoint(folder, config, shapes):
 
 
 def test_operations_are_products_and_attention(tmp_path):
-    write_checkpoint(tmp_path / "m", {"hidden_size": 8, "num_hidden_layers": 2}, {
+    write_checkpoint(tmp_path / "m", {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 2}, {
         "embeddings.word_embeddings.weight": [100, 8], "layer.0.query.weight": [8, 8], "layer.0.query.bias": [8],
         "pooler.dense.weight": [8, 8]})
     assert architectures.matrices(tmp_path / "m") == 64
@@ -22,9 +22,16 @@ def test_operations_are_products_and_attention(tmp_path):
 
 
 def test_layers_without_attention_do_not_count(tmp_path):
-    write_checkpoint(tmp_path / "m", {"hidden_size": 8, "num_hidden_layers": 3,
+    write_checkpoint(tmp_path / "m", {"model_type": "lfm2", "hidden_size": 8, "num_hidden_layers": 3,
                                       "layer_types": ["conv", "full_attention", "conv"]}, {})
-    assert architectures.operations(tmp_path / "m", 10) == 10 * 4 * 1 * 8 * 10
+    assert architectures.operations(tmp_path / "m", 10) == 10 * 4 * 8 * 5.5  # a token sees itself and those before it
+
+
+def test_windows_leave_the_rest_out():
+    assert architectures.keys_of_a_token(4, 4, 4) == 4
+    assert architectures.keys_of_a_token(4, 1, 1) == (2 + 3 + 3 + 2) / 4
+    config = {"model_type": "modernbert", "num_hidden_layers": 4, "local_attention": 2}
+    assert architectures.attended(config, 4) == 4 + 2.5 + 2.5 + 4
 
 
 def test_texts_have_the_wanted_tokens():

@@ -187,6 +187,25 @@ def test_page_has_facts_and_no_places(whole_run):
     assert str(folder) not in page and "/home" not in page and "/tmp" not in page
 
 
+def test_page_keeps_what_other_machines_measured(tmp_path):
+    page = tmp_path / "performance.md"
+    compare.write_page(page, [("m, sentences, fp32", "| old |\n"), ("m, sentences, int8", "| int8 |\n")], "avx2", {"date": "1"})
+    compare.write_page(page, [("m, sentences, fp32", "| other |\n")], "avx512", {"date": "2"})
+    compare.write_page(page, [("m, sentences, fp32", "| new |\n")], "avx2", {"date": "3"})
+    text = page.read_text(encoding="utf-8")
+    assert "| old |" not in text and "- date: 1" not in text
+    assert text.index("## avx2") < text.index("| new |") < text.index("| int8 |") < text.index("## avx512")
+    assert "| other |" in text and "- date: 2" in text and "- date: 3" in text
+
+
+def test_only_missing_kernels_leave_a_precision_out(model, monkeypatch):
+    assert compare.has_precision(model, "fp32")
+    with pytest.raises(RuntimeError, match="no model"):
+        compare.has_precision("/nosuch", "fp32")
+    monkeypatch.setenv("MLXE_CPU_ISA", "portable")
+    assert not compare.has_precision(model, "int8")
+
+
 def test_python_without_a_name_is_refused():
     with pytest.raises(SystemExit, match="NAME=PATH"):
         compare.pairs(["openvino"])
