@@ -199,6 +199,12 @@ int run_encode(const Session& session, const EncodeFlags& flags) {
     measured.load.on_operation = [&profile](const OperationTime& one) { profile.add(one); };
   }
   const Engine engine = load_engine(measured);
+  if (flags.profile && engine.info().device != "cpu") {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--profile times single operations, which only the device 'cpu' runs one by one; the model "
+                            "runs on '{}'",
+                            engine.info().device));
+  }
   result.load_s = seconds_since(start);
   embed_query(engine, session, flags);
   result.cold_s = seconds_since_process_start();

@@ -29,7 +29,7 @@ struct ClassifyFlags {
   RecordFlags records;
   std::optional<std::size_t> top_k;
   bool raw = false;
-  std::string aggregation = "auto";
+  std::optional<std::string> aggregation;
 };
 
 Aggregation aggregation_of(const std::string& name) {
@@ -112,7 +112,7 @@ WindowResult classify_texts(const Engine& engine, const ClassifyFlags& flags, co
 WindowResult classify_spans(const Engine& engine, const ClassifyFlags& flags, const RunWindow& window,
                             RecordWriter& writer) {
   TokenClassifyOptions options;
-  options.aggregation = aggregation_of(flags.aggregation);
+  options.aggregation = aggregation_of(flags.aggregation.value_or("auto"));
   std::vector<LabelledText> results = engine.classify_tokens(window.texts, with_run(options, window));
   std::vector<ItemReport> items = reports_of(results);
   return {.items = std::move(items), .deliver = [&, results = std::move(results)] {
@@ -131,6 +131,12 @@ int run_classify(const Session& session, const ClassifyFlags& flags) {
   const Engine engine = load_engine(session);
   RecordWriter writer(flags.records, session);
   const bool spans = engine.info().task == "classify-tokens";
+  if (spans && (flags.top_k || flags.raw)) {
+    throw Error(ErrorCode::kInvalidInput, "--top-k and --raw are for labels of whole texts, this model labels tokens");
+  }
+  if (!spans && flags.aggregation) {
+    throw Error(ErrorCode::kInvalidInput, "--aggregation is for labels of tokens, this model labels whole texts");
+  }
   run_windows(engine, session, source, std::move(first), [&](const RunWindow& window) {
     return spans ? classify_spans(engine, flags, window, writer) : classify_texts(engine, flags, window, writer);
   });
@@ -149,8 +155,9 @@ void add_classify_command(CLI::App& app, Session& session) {
                      "print only the N likeliest labels of a text [all]"),
                  1);
   command->add_flag("--raw", flags->raw, "print the model's own scores instead of probabilities");
-  limit_to_names(command->add_option("--aggregation", flags->aggregation,
-                                     "how labels of tokens become spans [auto: bioes where they are written so]"),
+  limit_to_names(command->add_option_function<std::string>(
+                     "--aggregation", [flags](const std::string& name) { flags->aggregation = name; },
+                     "how labels of tokens become spans [auto: bioes where they are written so]"),
                  {"auto", "none", "simple", "bioes"});
   add_model_flags(*command, session);
   add_run_flags(*command, session);

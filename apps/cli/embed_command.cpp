@@ -100,12 +100,17 @@ int run_embed(const Session& session, const EmbedFlags& flags) {
   destination.keep = flags.output_file.empty() && flags.output == "json";
   if (!flags.output_file.empty()) {
     const VectorFormat format = vector_format(flags.output_file, flags.format);
-    destination.file = std::make_unique<VectorFile>(flags.output_file, format, session.model);
+    const std::string path = flags.output_file == "-" ? "/dev/stdout" : flags.output_file;
+    destination.file = std::make_unique<VectorFile>(path, format, session.model);
   }
   TextWindow first = source.next().value();  // a source without any text has thrown
   const Engine engine = load_engine(session);
   TokenDestination tokens{.destination = destination};
   const bool late = !engine.info().late_interaction.empty();
+  if (late && destination.file && vector_format(flags.output_file, flags.format) == VectorFormat::kNpy) {
+    throw Error(ErrorCode::kInvalidInput,
+                "the model gives one vector for each token, which .npy cannot hold; wanted .safetensors or .jsonl");
+  }
   if (late) {
     embed_all_tokens(engine, session, source, std::move(first),
                      [&](std::span<const MultiVector> items) { tokens.take(items); });
@@ -139,7 +144,7 @@ void add_embed_command(CLI::App& app, Session& session) {
   add_text_option(*command, "--field", flags->input.field, "the input is JSON lines with the text under NAME [text]")
       ->type_name("NAME");
   CLI::Option* file = add_text_option(*command, "-o,--output-file", flags->output_file,
-                                      "write the vectors to FILE: .npy, .safetensors or .jsonl")
+                                      "write the vectors to FILE: .npy, .safetensors or .jsonl; - is standard output")
                           ->type_name("FILE");
   limit_to_names(
       command->add_option_function<std::string>(

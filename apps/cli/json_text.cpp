@@ -52,4 +52,9 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
+std::string report_json(std::size_t index, const ItemReport& report) {
+  return fmt::format(R"("index":{},"tokens":{},"tokens_in_text":{},"truncated":{})", index, report.tokens,
+                     report.tokens_in_text, report.truncated());
+}
+
 }  // namespace mlxe::cli

@@ -24,11 +24,6 @@ void add_record_flags(CLI::App& command, RecordFlags& flags, const std::string& 
                  {"table", "json", "jsonl"});
 }
 
-std::string report_json(std::size_t index, const ItemReport& report) {
-  return fmt::format(R"("index":{},"tokens":{},"tokens_in_text":{},"truncated":{})", index, report.tokens,
-                     report.tokens_in_text, report.truncated());
-}
-
 void RecordWriter::add(std::string_view record) {
   if (output_ == "json") {
     kept_ += kept_.empty() ? "    " : ",\n    ";

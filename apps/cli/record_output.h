@@ -25,9 +25,6 @@ struct RecordFlags {
 /// texts, -i, --field, --output; `what` names the texts in the help.
 void add_record_flags(CLI::App& command, RecordFlags& flags, const std::string& what);
 
-/// "index":0,"tokens":5,"tokens_in_text":5,"truncated":false
-[[nodiscard]] std::string report_json(std::size_t index, const ItemReport& report);
-
 /// Prints each record as it comes; json is printed at the end, as one object with `model`, `resolved_model` and
 /// `results`.
 class RecordWriter {

@@ -1,4 +1,4 @@
-// `mlx_embeddings tokens`: what the model would read of each text.
+// `mlx_embeddings tokens`: the tokens of each text alone, and what is cut off.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -66,6 +66,9 @@ int run_tokens(const Session& session, const RecordFlags& flags) {
   TextSource source(flags.input);
   TextWindow first = source.next().value();  // a source without any text has thrown
   const Engine engine = load_engine(session);
+  if (const ModelInfo& info = engine.info(); !info.default_prompt_name.empty() || !info.late_interaction.empty()) {
+    say(session, "warning: the text alone is shown; embed adds a prompt or marks, which take their part of the limit");
+  }
   RecordWriter writer(flags, session);
   run_windows(engine, session, source, std::move(first), [&](const RunWindow& window) -> WindowResult {
     std::vector<TokenizedText> results = engine.tokenize(window.texts, window.options);
@@ -85,7 +88,8 @@ int run_tokens(const Session& session, const RecordFlags& flags) {
 }  // namespace
 
 void add_tokens_command(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("tokens", "print the tokens of texts, their places and what is cut off");
+  CLI::App* command =
+      app.add_subcommand("tokens", "print the tokens of texts (prompts left out), their places and what is cut off");
   auto flags = std::make_shared<RecordFlags>();  // owned by the callbacks of this command alone
   add_record_flags(*command, *flags, "texts");
   add_model_flags(*command, session);

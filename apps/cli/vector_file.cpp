@@ -80,17 +80,13 @@ VectorFormat vector_format(const std::string& path, const std::optional<std::str
 }
 
 void append_json_line(std::string& out, const Embeddings& embeddings, std::size_t row, std::size_t index) {
-  const ItemReport& item = embeddings.items[row];
-  fmt::format_to(std::back_inserter(out), R"({{"index":{},"tokens":{},"tokens_in_text":{},"truncated":{},"embedding":)",
-                 index, item.tokens, item.tokens_in_text, item.truncated());
+  out += "{" + report_json(index, embeddings.items[row]) + ",\"embedding\":";
   append_numbers(out, embeddings.row(row));
   out += "}\n";
 }
 
 void append_json_line(std::string& out, const MultiVector& item, std::size_t index) {
-  fmt::format_to(std::back_inserter(out),
-                 R"({{"index":{},"tokens":{},"tokens_in_text":{},"truncated":{},"embeddings":[)", index,
-                 item.report.tokens, item.report.tokens_in_text, item.report.truncated());
+  out += "{" + report_json(index, item.report) + ",\"embeddings\":[";
   for (std::size_t row = 0; row < item.count(); ++row) {
     out += row > 0 ? "," : "";
     append_numbers(out, item.row(row));

@@ -138,9 +138,10 @@ def test_format_overrides_the_ending(run, model, reference, out):
 @pytest.mark.parametrize("format", ["npy", "safetensors", "jsonl"])
 def test_device_as_output(run, model, tmp_path, out, format):
     run("embed", "-m", model, "-o", out / f"v.{format}", "a", "b")
-    piped = run("embed", "-m", model, "-q", "-o", "/dev/stdout", "--format", format, "a", "b", input=b"")
-    assert piped.returncode == 0
-    assert piped.stdout == (out / f"v.{format}").read_bytes()
+    for place in ("/dev/stdout", "-"):
+        piped = run("embed", "-m", model, "-q", "-o", place, "--format", format, "a", "b", input=b"")
+        assert piped.returncode == 0
+        assert piped.stdout == (out / f"v.{format}").read_bytes()
 
 
 def test_output_replaces_its_own_input(run, model, out):

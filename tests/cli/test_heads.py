@@ -72,13 +72,31 @@ def test_rerank_prints_the_best_ones_of_a_file(run, tmp_path):
 
 
 def test_rerank_over_many_windows_equals_one(run, tmp_path):
-    documents = [f"w{i % 97} number {i}" for i in range(8200)]  # a window holds 8192
-    (tmp_path / "documents.txt").write_text("".join(d + "\n" for d in documents))
+    documents = [f"w{i % 97} number {i}" for i in range(8300)]  # a window holds 8192
+    documents[8200] = "number"  # the best or nearly so, and in the second window
     arguments = ["rerank", "-m", FIXTURES / "bert-rerank", "--query", "number", "--output", "jsonl"]
-    found = lines(run(*arguments, "-i", tmp_path / "documents.txt", "--top-k", "5"))
-    for line in found:
-        alone = lines(run(*arguments, documents[line["index"]]))
-        assert alone[0]["score"] == line["score"]
+
+    def ranked(first, last):
+        path = tmp_path / f"{first}.txt"
+        path.write_text("".join(document + "\n" for document in documents[first:last]))
+        return [line | {"index": line["index"] + first} for line in lines(run(*arguments, "-i", path))]
+
+    whole = ranked(0, len(documents))
+    parts = sorted(ranked(0, 4100) + ranked(4100, len(documents)), key=lambda line: (-line["score"], line["index"]))
+    assert [(line["index"], line["score"]) for line in whole] == [(line["index"], line["score"]) for line in parts]
+    assert [line["rank"] for line in whole] == list(range(1, len(documents) + 1))
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in FIXTURES.glob("colbert-*/cases.json")))
+def test_rerank_by_late_interaction(run, folder):
+    cases = json.loads((FIXTURES / folder / "cases.json").read_text(encoding="utf-8"))["cases"]
+    (case,) = [case for case in cases if case["kind"] == "scores"]
+    wanted = load_file(FIXTURES / folder / "expected.safetensors")[case["tensors"]["scores"]["key"]]
+    for query, scores in zip(case["queries"], wanted, strict=True):
+        found = lines(run("rerank", "-m", FIXTURES / folder, "--query", query, "--output", "jsonl", *case["documents"]))
+        assert [line["index"] for line in found] == list(np.argsort(-scores, kind="stable"))
+        for line in found:
+            assert line["score"] == pytest.approx(float(scores[line["index"]]), abs=5e-5)  # as in the model tests
 
 
 def test_rerank_raw_scores(run):
@@ -175,7 +193,41 @@ def test_fill_mask_words(run):
         assert len(scores) == 3 and scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1
     result = run("fill-mask", "-m", FIXTURES / "bert-splade", "no hidden word")
     assert result.returncode == 2
-    assert "text 0 has no '[MASK]'" in result.stderr
+    assert "text 1 has no '[MASK]'" in result.stderr
+
+
+def test_a_bad_text_is_named_by_its_line(run, tmp_path):
+    (tmp_path / "masks.txt").write_text("a [MASK]\n" * 8192 + "fine [MASK]\nnothing hidden\n")
+    result = run("fill-mask", "-m", FIXTURES / "bert-splade", "-i", tmp_path / "masks.txt", "--output", "jsonl")
+    assert result.returncode == 2
+    assert "line 8194 of" in result.stderr and "has no '[MASK]'" in result.stderr
+
+
+def test_flags_of_the_other_kind_of_labels_are_refused(run):
+    for flags in (["--top-k", "1"], ["--raw"]):
+        result = run("classify", "-m", FIXTURES / "bert-tokens", "a", *flags)
+        assert result.returncode == 2 and "this model labels tokens" in result.stderr
+    result = run("classify", "-m", FIXTURES / "bert-classify", "a", "--aggregation", "none")
+    assert result.returncode == 2 and "this model labels whole texts" in result.stderr
+
+
+def test_a_pooling_is_refused_where_nothing_is_pooled(run):
+    for command in (["rerank", "--query", "q"], ["classify"]):
+        result = run(*command, "-m", FIXTURES / "bert-rerank", "a", "--pooling", "max")
+        assert result.returncode == 2 and "pools nothing" in result.stderr
+
+
+def test_aggregations_differ(run):
+    text = "Mail the baker at baker@bread.org or call 030 1234567 before Friday the 13th of May."
+    found = {}
+    for name in ("none", "simple", "bioes", "auto"):
+        (line,) = lines(run("classify", "-m", FIXTURES / "privacy-filter", text, "--aggregation", name, "--output", "jsonl"))
+        found[name] = line["spans"]
+        assert all(text[span["begin"] : span["end"]] == span["text"] for span in line["spans"])
+    assert len(found["none"]) > len(found["simple"]) > 0
+    assert any("-" in span["label"] for span in found["none"])  # labels as they are: B-..., E-...
+    assert not any(span["label"][:2] in ("B-", "E-") for span in found["bioes"])
+    assert found["auto"] == found["bioes"] != found["simple"]
 
 
 def test_sparse_vectors_equal_the_goldens(run, jsonl):

@@ -35,6 +35,13 @@ def test_queries_are_filled_up(run, colbert):
     assert [len(rows) for rows in facts["embeddings"]] == [20, 20, 20]
 
 
+def test_a_cut_query_is_said_with_its_own_limit(run, colbert):
+    long = "the baker lights the oven " * 10
+    for side, limit in (("--query", 20), ("--document", 48)):
+        result = run("embed", "-m", colbert, side, "--", long)
+        assert f"1 of 1 texts was truncated to {limit} tokens; --max-length raises the limit up to 64" in result.stderr
+
+
 def test_files_hold_offsets(run, colbert, documents, out):
     assert run("embed", "-m", colbert, "--document", "-o", out / "v.safetensors", "--", *TEXTS).returncode == 0
     tensors = load_file(out / "v.safetensors")
