@@ -149,7 +149,7 @@ std::optional<Convolution> take_convolution(WeightMap& weights, Backend& backend
       weights.take("encoder.conv.conv.weight", {config.hidden_size, config.hidden_size, config.conv_taps});
   const std::vector<float> values = to_floats(stored);  // [out, in, tap]
   std::vector<float> turned(values.size());             // [out, tap, in]
-  for (std::size_t out = 0; out < hidden; ++out) {
+  for (std::size_t out = 0; stored.has_data() && out < hidden; ++out) {
     for (std::size_t in = 0; in < hidden; ++in) {
       for (std::size_t tap = 0; tap < taps; ++tap) {
         turned[(out * taps + tap) * hidden + in] = values[(out * hidden + in) * taps + tap];

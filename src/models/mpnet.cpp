@@ -58,6 +58,9 @@ DistanceBias take_distance_bias(WeightMap& weights, const MpnetConfig& config) {
   const std::vector<float> values =
       to_floats(weights.take("encoder.relative_attention_bias.weight", {config.relative_attention_num_buckets, heads}));
   DistanceBias bias{.max_distance = kMaxDistance, .values = {}};
+  if (values.empty()) {
+    return bias;  // the loader will say what is wrong
+  }
   for (int head = 0; head < heads; ++head) {
     for (int distance = -kMaxDistance; distance <= kMaxDistance; ++distance) {
       bias.values.push_back(values[static_cast<std::size_t>(bucket_of(distance) * heads + head)]);

@@ -165,7 +165,8 @@ void take_experts(WeightMap& weights, Backend& backend, const NomicBertConfig& c
                   .bias = {}};
   const HostTensor first = weights.take(name + "experts.mlp.w1", {count * inner, hidden});
   const HostTensor second = weights.take(name + "experts.mlp.w2", {count * inner, hidden});
-  for (int expert = 0; expert < count; ++expert) {
+  const bool is_whole = first.has_data() && second.has_data();  // otherwise the loader will say what is wrong
+  for (int expert = 0; is_whole && expert < count; ++expert) {
     const LinearPart in{.weight = row_slice(first, expert * inner, inner), .bias = std::nullopt};
     const LinearPart out{.weight = transposed(row_slice(second, expert * inner, inner)), .bias = std::nullopt};
     layer.experts.push_back({.inner = backend.linear_weight({&in, 1}), .output = backend.linear_weight({&out, 1})});

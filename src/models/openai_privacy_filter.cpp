@@ -95,6 +95,9 @@ std::vector<GatedMlp> take_experts(WeightMap& weights, Backend& backend, const s
   const HostTensor down = weights.take(name + "down_proj", {count, inner, hidden});
   const HostTensor down_bias = weights.take(name + "down_proj_bias", {count, hidden});
   std::vector<GatedMlp> experts;
+  if (!gate_up.has_data() || !gate_up_bias.has_data() || !down.has_data() || !down_bias.has_data()) {
+    return experts;  // the loader will say what is wrong
+  }
   for (int expert = 0; expert < count; ++expert) {
     experts.push_back({.gate_up = backend.linear_weight(std::array{expert_part(gate_up, gate_up_bias, expert)}),
                        .down = backend.linear_weight(std::array{expert_part(down, down_bias, expert)}),

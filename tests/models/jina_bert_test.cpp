@@ -28,6 +28,9 @@ TEST(JinaBert, RefusesWhatItCannotCompute) {
                load_with("jina-v2", {{"num_attention_heads", 5}}));
   EXPECT_ERROR(kCorruptModel, "encoder.layer.2.mlp.gated_layers.weight: wanted [80, 36]",
                load_with("jina-v2", {{"num_hidden_layers", 3}}));
+  EXPECT_ERROR(kUnsupported, "'max_position_embeddings' is 131072, wanted at most 8192 for 4096 attention heads",
+               load_with("jina-v2",
+                         {{"hidden_size", 4096}, {"num_attention_heads", 4096}, {"max_position_embeddings", 131072}}));
   EXPECT_ERROR(kUnsupported, "no head for labels of tokens",
                load_with("jina-v2", Json::object(), {.kind = HeadKind::kToken, .num_labels = 2}));
 }

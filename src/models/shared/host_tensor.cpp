@@ -107,10 +107,10 @@ HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> r
 }
 
 std::vector<float> to_floats(const HostTensor& tensor) {
-  std::vector<float> values(num_elements(tensor.shape));
   if (!tensor.has_data()) {
-    return values;
+    return {};  // its shape is what a configuration says, and no file vouches for that
   }
+  std::vector<float> values(num_elements(tensor.shape));
   if (tensor.quantization != nullptr) {
     dequantize(tensor, 0, values.size() / static_cast<std::size_t>(tensor.shape.back()), values.data());
     return values;

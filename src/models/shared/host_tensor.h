@@ -20,7 +20,7 @@ namespace mlxe {
 /// the matrix has none.
 [[nodiscard]] HostTensor select_rows(const HostTensor& matrix, std::span<const std::int32_t> rows);
 
-/// The elements as float32, for what is computed outside the backend; zeros if the tensor has no data.
+/// The elements as float32, for what is computed outside the backend; none if the tensor has no data.
 [[nodiscard]] std::vector<float> to_floats(const HostTensor& tensor);
 
 }  // namespace mlxe

@@ -34,6 +34,14 @@ EncoderConfig parse_config(const JsonFields& fields) {
   refuse_switches(fields, {"is_decoder", "add_cross_attention"});
   EncoderConfig config = read_encoder_config(fields, {.most_positions = 1 << 17});
   config.hidden_act = activation_of(fields);
+  // No weight vouches for the positions, and each head has a number for each distance: 2^17 in jina-v2-base.
+  constexpr int kMostNumbers = 1 << 25;
+  if (config.max_position_embeddings > kMostNumbers / config.num_attention_heads) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: 'max_position_embeddings' is {}, wanted at most {} for {} attention heads",
+                            fields.what(), config.max_position_embeddings, kMostNumbers / config.num_attention_heads,
+                            config.num_attention_heads));
+  }
   return config;
 }
 
