@@ -43,15 +43,26 @@ void check_pattern(const JsonFields& fields, const std::string& pattern) {
   }
 }
 
+// peft takes the first pattern of the file, an order that a parsed JSON object does not keep; published adapters have
+// one pattern for a module, or several that agree.
 template <typename Value>
 Value value_of(const std::map<std::string, Value>& patterns, std::string_view module, Value otherwise) {
-  for (const auto& [pattern, value] : patterns) {
-    if (module.ends_with(pattern) &&
-        (module.size() == pattern.size() || module[module.size() - pattern.size() - 1] == '.')) {
-      return value;
+  const std::pair<const std::string, Value>* found = nullptr;
+  for (const auto& entry : patterns) {
+    const auto& [pattern, value] = entry;
+    if (!module.ends_with(pattern) ||
+        (module.size() != pattern.size() && module[module.size() - pattern.size() - 1] != '.')) {
+      continue;
     }
+    if (found != nullptr && found->second != value) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{}: {}: the patterns '{}' and '{}' give it {} and {}, wanted one for each module", kConfigFile,
+                      printable(module, kMaxNameBytes), found->first, pattern, found->second, value));
+    }
+    found = &entry;
   }
-  return otherwise;
+  return found == nullptr ? otherwise : found->second;
 }
 
 /// A setting that makes an adapter something else than weight + scale * B A, and how it looks when it is off.
@@ -202,7 +213,15 @@ class Merger {
 
   void merge(const std::string& module, const Module& parts) {
     if (!parts.a || !parts.b) {
-      problems_.push_back(fmt::format("{}: has {} alone", shown(module), parts.a ? "lora_A" : "lora_B"));
+      std::vector<std::string_view> present;
+      std::vector<std::string_view> absent;
+      (parts.a ? present : absent).emplace_back("lora_A");
+      (parts.b ? present : absent).emplace_back("lora_B");
+      if (parts.bias) {
+        present.emplace_back("lora_B.bias");
+      }
+      problems_.push_back(
+          fmt::format("{}: has {} and no {}", shown(module), fmt::join(present, " and "), fmt::join(absent, " and ")));
       return;
     }
     if (const auto name = name_of(module + ".weight")) {
@@ -240,6 +259,11 @@ class Merger {
         table += fmt::format("\n  ... and {} more", problems_.size() - kMaxLines);
       }
       throw Error(ErrorCode::kCorruptModel, table);
+    }
+    if (num_changed_ == 0) {
+      throw Error(
+          ErrorCode::kCorruptModel,
+          fmt::format("the adapter in {} changes none of the model's weights, wanted one at least", folder.string()));
     }
     return num_changed_;
   }

@@ -20,6 +20,8 @@ struct LoraConfig {
   std::map<std::string, double> alphas = {};  ///< alpha_pattern
   bool by_square_root = false;                ///< use_rslora: alpha / sqrt(rank) instead of alpha / rank
 
+  // Both throw Error{kUnsupported} for a module that two patterns give different values: which of them peft takes
+  // depends on their order in the file.
   /// What B A is multiplied by before it is added to the module's weight.
   [[nodiscard]] float scale_of(std::string_view module) const;
   [[nodiscard]] int rank_of(std::string_view module) const;
@@ -37,7 +39,9 @@ struct LoraConfig {
 /// trained biases) in the place of the checkpoint's. A sum is computed when its weight is taken, in float32.
 /// \param rule  as the WeightMap's
 /// \returns     how many of the model's tensors changed
-/// \throws Error{kCorruptModel} listing all tensors that fit no weight
+/// \throws Error{kCorruptModel} listing all tensors that fit no weight, or if none of the model's changed. Two modules
+/// of
+///         one weight are a problem of the WeightMap's finish()
 /// Source: get_delta_weight() of peft/tuners/lora/layer.py
 std::size_t merge_lora(const std::filesystem::path& folder, const LoraConfig& config, WeightMap& weights,
                        const NameRule& rule);

@@ -173,6 +173,9 @@ void WeightMap::amend(std::string_view name, Amendment amendment) {
   if (found == entries_.end()) {
     throw Error(ErrorCode::kInternal, fmt::format("weight '{}' cannot be amended: there is none", name));
   }
+  if (found->second.amendment) {
+    misfits_.push_back({shown_name(name), "is changed twice, wanted one change"});
+  }
   found->second.amendment = std::move(amendment);
 }
 

@@ -57,6 +57,7 @@ class WeightMap {
   /// What becomes of a tensor when it is taken: gets it as the checkpoint has it (but never
   /// quantised), gives one of the same shape.
   using Amendment = std::function<HostTensor(const HostTensor& tensor)>;
+  /// A second one for the same tensor is noted as a problem.
   /// \throws Error{kInternal} if there is no such tensor
   void amend(std::string_view name, Amendment amendment);
   /// Puts a tensor in the place of the files', or beside them if they lack it.

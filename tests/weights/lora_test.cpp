@@ -103,6 +103,15 @@ TEST_F(Lora, PatternsNameTheEndOfAModule) {
   EXPECT_EQ(config.rank_of("k"), 1);
 }
 
+TEST_F(Lora, RefusesAModuleOfTwoPatternsThatDisagree) {
+  write_config(R"(, "alpha_pattern": {"self.q": 8, "q": 2}, "rank_pattern": {"q": 2, "self.q": 2})");
+  const LoraConfig config = read_lora_config(adapter_.path());
+  EXPECT_FLOAT_EQ(config.scale_of("other.q"), 1.0F);
+  EXPECT_EQ(config.rank_of("layer.0.self.q"), 2) << "the two say the same";
+  EXPECT_ERROR(kUnsupported, "layer.0.self.q: the patterns 'q' and 'self.q' give it 2 and 8",
+               config.scale_of("layer.0.self.q"));
+}
+
 TEST_F(Lora, AnEmbeddingsShareIsTransposed) {
   write_config();
   write_weights({floats("base_model.model.q.lora_embedding_A", "[1, 2]", {3, -1}),
@@ -141,10 +150,38 @@ TEST_F(Lora, ListsKeysThatFitNoWeight) {
 TEST_F(Lora, RefusesHalfAPairAndAnotherRank) {
   write_config();
   write_weights({floats("base_model.model.q.lora_A.weight", "[1, 3]", {1, 0, 2})});
-  EXPECT_ERROR(kCorruptModel, "q: has lora_A alone", merged());
+  EXPECT_ERROR(kCorruptModel, "q: has lora_A and no lora_B", merged());
+  write_weights({floats("base_model.model.q.lora_B.weight", "[2, 1]", {3, -1})});
+  EXPECT_ERROR(kCorruptModel, "q: has lora_B and no lora_A", merged());
+  write_weights({floats("base_model.model.q.lora_B.bias", "[2]", {1, -1})});
+  EXPECT_ERROR(kCorruptModel, "q: has lora_B.bias and no lora_A and lora_B", merged());
   write_weights({floats("base_model.model.q.lora_A.weight", "[2, 3]", {1, 0, 2, 0, 0, 0}),
                  floats("base_model.model.q.lora_B.weight", "[2, 2]", {3, -1, 0, 0})});
   EXPECT_ERROR(kCorruptModel, "q: has rank 2, adapter_config.json says 1", merged());
+}
+
+TEST_F(Lora, RefusesAnAdapterThatChangesNothing) {
+  write_config();
+  write_plain();
+  const NameRule drops_all = [](std::string_view /*name*/) { return std::optional<std::string>(); };
+  EXPECT_ERROR(kCorruptModel, "changes none of the model's weights", merged(drops_all));
+  write_weights({});
+  EXPECT_ERROR(kCorruptModel, "changes none of the model's weights", merged());
+}
+
+TEST_F(Lora, RefusesTwoModulesOfOneWeight) {
+  write_config();
+  write_weights({floats("base_model.model.q.lora_A.weight", "[1, 3]", {1, 0, 2}),
+                 floats("base_model.model.q.lora_B.weight", "[2, 1]", {3, -1}),
+                 floats("base_model.model.bert.q.lora_A.weight", "[1, 3]", {1, 0, 2}),
+                 floats("base_model.model.bert.q.lora_B.weight", "[2, 1]", {3, -1})});
+  const NameRule rule = [](std::string_view name) {
+    return std::optional<std::string>(name.starts_with("bert.") ? name.substr(5) : name);
+  };
+  WeightMap weights = merged(rule);
+  static_cast<void>(weights.take("q.weight", {2, 3}));
+  static_cast<void>(weights.take("q.bias", {2}));
+  EXPECT_ERROR(kCorruptModel, "q.weight: is changed twice", weights.finish());
 }
 
 TEST_F(Lora, RefusesOtherAdaptersByName) {
