@@ -57,12 +57,13 @@ bool is_folder(const fs::path& path) {
 }
 
 fs::path checked_folder(const fs::path& folder) {
-  // An adapter's folder may hold nothing else of its model.
-  // One of them: a StaticEmbedding, or a transformer in a folder of its own, has only a list of modules here.
+  // An adapter's folder may hold nothing else of its model; a StaticEmbedding, or a transformer in a folder of its own,
+  // has only a list of modules here.
   const std::array names = {"config.json", "adapter_config.json", "modules.json"};
   if (std::ranges::none_of(names, [&](const char* name) { return is_file(folder / name); })) {
     throw Error(ErrorCode::kCorruptModel,
-                fmt::format("'{}' holds no config.json, so it is no model folder", folder.string()));
+                fmt::format("'{}' holds no config.json, modules.json or adapter_config.json, so it is no model folder",
+                            folder.string()));
   }
   return folder;
 }

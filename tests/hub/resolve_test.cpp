@@ -82,7 +82,12 @@ TEST_F(Resolve, FolderWinsOverAnAlias) {
 TEST_F(Resolve, FolderWithoutConfigIsCorrupt) {
   fs::create_directories("empty");
   EXPECT_EQ(error_of("empty").code(), ErrorCode::kCorruptModel);
-  EXPECT_THAT(error_of("empty").what(), HasSubstr("'empty' holds no config.json"));
+  EXPECT_THAT(error_of("empty").what(), HasSubstr("'empty' holds no config.json, modules.json or adapter_config.json"));
+}
+
+TEST_F(Resolve, FolderOfAnAdapterAloneIsAModel) {
+  write("lora/adapter_config.json", "{}");
+  EXPECT_EQ(resolve_model("lora"), "lora");
 }
 
 TEST_F(Resolve, FolderWithAListOfModulesIsAModel) {
