@@ -14,7 +14,7 @@ BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICE
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench compare numerics architectures asan tsan format lint fixtures clean
+.PHONY: help setup configure build demo test bench compare numerics parity architectures asan tsan format lint fixtures clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ compare: build  ## beside the peers of ../shared/bench, interleaved; writes docs
 
 numerics: build  ## how far each precision moves the vectors; writes docs/numerics.md
 	@$(MEASURED) $(PYTHON) bench/numerics.py
+
+parity: build  ## every fixture beside its oracle; writes docs/parity.md
+	@$(MEASURED) $(PYTHON) bench/parity.py
 
 architectures: build $(ORACLE)/.stamp  ## the speed of each architecture beside bert, on random weights
 	@[ -d build/bench-models ] || { rm -rf build/bench-models.part; \

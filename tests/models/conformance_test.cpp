@@ -13,20 +13,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "engine/yes_no_prompt.h"
-#include "models/oracle_outputs.h"
+#include "models/oracle_checks.h"
 
 namespace mlxe::testing {
 namespace {
-
-// Noise of the oracles: 1e-6 on normalised vectors and 5e-6 on hidden states in float32. A GELU of the other kind moves
-// vectors by 2e-5 and more, a wrong mask or token type by 2e-3, so these leave room for neither.
-constexpr double kEmbeddingTolerance = 5e-6;
-constexpr double kHiddenTolerance = 5e-5;
-// Noise of the oracles' logits: 1.7e-5 on magnitudes of up to 18.
-constexpr double kLogitTolerance = 2e-5;
-// Over a vocabulary, with a norm and another product behind the hidden states, float32 in torch is itself 3.5e-5 away.
-constexpr double kTokenLogitTolerance = 5e-5;
 
 // Settings of a case that are honoured below, or that only describe how the oracle was asked.
 const std::set<std::string> kKnownSettings = {
@@ -34,258 +24,83 @@ const std::set<std::string> kKnownSettings = {
     "pooling", "api",    "padding_side", "max_seq_length", "pairs",      "truncation", "instruction",
     "prefix",  "suffix", "yes_id",       "no_id",          "formatted",  "activation", "truncate_dim"};
 
-EmbedOptions embed_options(const Json& test_case) {
-  EmbedOptions options;
-  options.normalize = Normalize::kDeclared;
-  if (test_case.contains("max_length")) {
-    options.max_length = test_case.at("max_length").get<int>();
-  }
-  if (test_case.contains("truncate_dim")) {  // of length 1 afterwards: normalize_embeddings of the oracle
-    options.dimensions = test_case.at("truncate_dim").get<int>();
-    options.normalize = Normalize::kAlways;
-  }
-  if (test_case.contains("prompt_name")) {
-    options.prompt_name = test_case.at("prompt_name").get<std::string>();
-  } else if (test_case.contains("prompt")) {
-    options.prompt = test_case.at("prompt").get<std::string>();
-  }
-  return options;
-}
-
-/// Largest distance as a share of max(1, |wanted|): most vectors are of length 1, pooled sums are larger.
-template <class Values>
-double worst_error(const Values& actual, std::span<const float> wanted) {
-  double worst = 0.0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const double scale = std::max(1.0, std::abs(static_cast<double>(wanted[i])));
-    const double error = std::abs(static_cast<double>(actual[i]) - static_cast<double>(wanted[i])) / scale;
-    worst = std::isnan(error) ? INFINITY : std::max(worst, error);
-  }
-  return worst;
-}
-
 struct CaseParameter {
   OracleFixture fixture;
   Json test_case;
   Device device;
+  Precision precision;
 };
 void PrintTo(const CaseParameter& parameter, std::ostream* out) {
   *out << parameter.fixture.folder.string() << ", " << parameter.test_case.at("name");
 }
 
+std::string name_of(const ::testing::TestParamInfo<CaseParameter>& parameter) {
+  const auto& [fixture, test_case, device, precision] = parameter.param;
+  return fmt::format("{}__{}__{}", fixture.name, test_name(test_case.at("name").get<std::string>()),
+                     column_name(device, precision));
+}
+
+Engine load(const CaseParameter& parameter) {
+  const std::string kind = parameter.test_case.at("kind");
+  LoadOptions options = load_options(parameter.device, task_of(parameter.fixture, kind));
+  options.precision = parameter.precision;
+  if (parameter.test_case.contains("pooling") && output_of(kind) == Output::kVectors) {
+    options.pooling = parameter.test_case.at("pooling").get<std::string>();
+  }
+  return Engine::load(parameter.fixture.folder.string(), options);
+}
+
+void add_cases(std::vector<CaseParameter>& parameters, const OracleFixture& fixture, Device device,
+               Precision precision) {
+  for (const Json& test_case : fixture.cases) {
+    parameters.push_back({fixture, test_case, device, precision});
+  }
+}
+
 std::vector<CaseParameter> all_cases() {
   std::vector<CaseParameter> parameters;
   for (const OracleFixture& fixture : all_fixtures()) {
-    for (const Json& test_case : fixture.cases) {
-      for (const Device device : devices()) {
-        parameters.push_back({fixture, test_case, device});
-      }
+    for (const Device device : devices()) {
+      add_cases(parameters, fixture, device, Precision::kFp32);
     }
   }
   return parameters;
 }
 
 class OracleCase : public ::testing::TestWithParam<CaseParameter> {};
-INSTANTIATE_TEST_SUITE_P(Conformance, OracleCase, ::testing::ValuesIn(all_cases()), [](const auto& parameter) {
-  return fmt::format("{}__{}__{}", parameter.param.fixture.name,
-                     test_name(parameter.param.test_case.at("name").template get<std::string>()),
-                     device_name(parameter.param.device));
-});
-
-void check_embeddings(const Engine& engine, const Json& test_case, const std::map<std::string, HostTensor>& expected) {
-  const std::vector<std::string> texts = texts_of(test_case);
-  const Embeddings actual = engine.embed(views_of(texts), embed_options(test_case));
-  const HostTensor& wanted = expected.at(test_case.at("tensors").at("embedding").at("key").get<std::string>());
-  ASSERT_EQ(Shape({static_cast<int>(actual.count()), actual.dim}), wanted.shape);
-  const std::vector<float> values = elements<float>(wanted);
-  for (std::size_t row = 0; row < texts.size(); ++row) {
-    const auto dim = static_cast<std::size_t>(actual.dim);
-    EXPECT_LE(worst_error(actual.row(row), std::span(values).subspan(row * dim, dim)), kEmbeddingTolerance)
-        << fmt::format("text {}: '{}'", row, texts[row].substr(0, 60));
-  }
-}
-
-/// A tensor of a case by the case's own name for it.
-class Wanted {
- public:
-  Wanted(const Json& test_case, const std::map<std::string, HostTensor>& expected)
-      : tensors_(test_case.at("tensors")), expected_(expected) {}
-  [[nodiscard]] bool has(const char* name) const { return tensors_.contains(name); }
-  [[nodiscard]] const HostTensor& tensor(const char* name) const {
-    return expected_.at(tensors_.at(name).at("key").get<std::string>());
-  }
-  [[nodiscard]] std::vector<float> floats(const char* name) const { return elements<float>(tensor(name)); }
-  /// The attended tokens of a padded row.
-  [[nodiscard]] std::vector<std::int32_t> ids(std::size_t row) const {
-    std::vector<std::int32_t> out;
-    for_each_attended(row, [&](std::size_t token, std::int64_t id) {
-      static_cast<void>(token);
-      out.push_back(static_cast<std::int32_t>(id));
-    });
-    return out;
-  }
-  /// The vectors of the attended tokens of a padded row, from [rows, tokens, width].
-  [[nodiscard]] std::vector<float> attended(const char* name, std::size_t row) const {
-    const std::vector<float> values = floats(name);
-    const auto width = static_cast<std::ptrdiff_t>(tensor(name).shape[2]);
-    std::vector<float> out;
-    for_each_attended(row, [&](std::size_t token, std::int64_t) {
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(token) * width, width, std::back_inserter(out));
-    });
-    return out;
-  }
-
- private:
-  template <class Take>
-  void for_each_attended(std::size_t row, const Take& take) const {
-    const std::vector<std::int64_t> ids = elements<std::int64_t>(tensor("input_ids"));
-    const std::vector<std::int64_t> mask = elements<std::int64_t>(tensor("attention_mask"));
-    const auto width = static_cast<std::size_t>(tensor("input_ids").shape[1]);
-    for (std::size_t token = row * width; token < (row + 1) * width; ++token) {
-      if (mask[token] != 0) {
-        take(token, ids[token]);
-      }
-    }
-  }
-
-  const Json& tensors_;
-  const std::map<std::string, HostTensor>& expected_;
-};
-
-RunOptions run_options(const Json& test_case) {
-  RunOptions options;
-  if (test_case.contains("max_length")) {
-    options.max_length = test_case.at("max_length").get<int>();
-  }
-  return options;
-}
-
-void expect_close(std::span<const float> actual, std::span<const float> wanted, double tolerance) {
-  ASSERT_EQ(actual.size(), wanted.size());
-  EXPECT_LE(worst_error(actual, wanted), tolerance);
-}
-
-void check_hidden_states(const Engine& engine, const Json& test_case, const Wanted& wanted) {
-  const std::vector<std::string> texts = texts_of(test_case);
-  EmbedOptions options = embed_options(test_case);
-  if (test_case.at("kind") == "tokenize+forward") {
-    options.prompt = "";  // the oracle is the bare transformer
-  }
-  const std::vector<TokenEmbeddings> actual = engine.token_embeddings(views_of(texts), options);
-  ASSERT_EQ(actual.size(), texts.size());
-  for (std::size_t row = 0; row < texts.size(); ++row) {
-    SCOPED_TRACE(fmt::format("text {}: '{}'", row, texts[row].substr(0, 60)));
-    ASSERT_EQ(actual[row].ids, wanted.ids(row));
-    if (wanted.has("last_hidden_state")) {
-      expect_close(actual[row].values, wanted.attended("last_hidden_state", row), kHiddenTolerance);
-    }
-  }
-}
-
-void check_classes(const Engine& engine, const Json& test_case, const Wanted& wanted) {
-  const RunOptions run = run_options(test_case);
-  Inputs inputs;
-  inputs.add(test_case);
-  const bool pairs = test_case.contains("pairs");
-  const auto tokens = pairs ? engine.tokenize_pairs(inputs.pairs(), run) : engine.tokenize(inputs.texts(), run);
-  auto options = with_run<ClassifyOptions>(run);
-  const auto check = [&](const char* name, ScoreKind kind) {
-    options.scores = kind;
-    const Classifications actual =
-        pairs ? engine.classify_pairs(inputs.pairs(), options) : engine.classify(inputs.texts(), options);
-    expect_close(actual.values, wanted.floats(name), kLogitTolerance);
-  };
-  for (std::size_t row = 0; row < inputs.size(); ++row) {
-    EXPECT_EQ(tokens[row].ids, wanted.ids(row)) << inputs.first[row];
-  }
-  check("logits", ScoreKind::kRaw);
-  // The folders with goldens have no `problem_type`: one label goes through a sigmoid, several through a softmax.
-  const char* probabilities = engine.info().labels.size() == 1 ? "sigmoid" : "softmax";
-  if (wanted.has(probabilities)) {
-    check(probabilities, ScoreKind::kDeclared);
-  }
-}
-
-void check_pair_scores(const Engine& engine, const Json& test_case, const Wanted& wanted,
-                       const std::filesystem::path& folder) {
-  Inputs inputs;
-  inputs.add(test_case);
-  auto options = with_run<RerankOptions>(run_options(test_case));
-  if (test_case.at("kind") == "rerank") {
-    expect_close(engine.score_pairs(inputs.pairs(), options).values, wanted.floats("scores"), kLogitTolerance);
-    return;
-  }
-  const auto instruction = test_case.at("instruction").get<std::string>();
-  options.instruction = instruction;
-  expect_close(engine.score_pairs(inputs.pairs(), options).values, wanted.floats("score"), kLogitTolerance);
-  options.scores = ScoreKind::kRaw;
-  expect_close(engine.score_pairs(inputs.pairs(), options).values, wanted.floats("logit_diff"), kLogitTolerance);
-  if (instruction == kDefaultInstruction) {
-    options.instruction.reset();
-    expect_close(engine.score_pairs(inputs.pairs(), options).values, wanted.floats("logit_diff"), kLogitTolerance);
-  }
-  const Tokenizer tokenizer(folder / "tokenizer.json");
-  const YesNoPrompt prompt = make_yes_no_prompt(tokenizer);
-  EncodeOptions encode;
-  encode.max_length = test_case.at("max_length").get<int>();
-  encode.prefix_ids = prompt.prefix_ids;
-  encode.suffix_ids = prompt.suffix_ids;
-  for (std::size_t row = 0; row < inputs.size(); ++row) {
-    const std::string content = yes_no_content(instruction, inputs.first[row], inputs.second[row]);
-    const std::string_view view = content;
-    EXPECT_EQ(tokenizer.encode(std::span(&view, 1), encode).front().ids, wanted.ids(row)) << content;
-  }
-}
-
-void check_token_logits(const Engine& engine, const Json& test_case, const Wanted& wanted) {
-  const std::vector<std::string> texts = texts_of(test_case);
-  const std::vector<TokenEmbeddings> actual = engine.token_logits(views_of(texts), run_options(test_case));
-  for (std::size_t row = 0; row < texts.size(); ++row) {
-    SCOPED_TRACE(fmt::format("text {}: '{}'", row, texts[row].substr(0, 60)));
-    ASSERT_EQ(actual[row].ids, wanted.ids(row));
-    expect_close(actual[row].values, wanted.attended("logits", row), kTokenLogitTolerance);
-  }
-}
-
-void check_sparse(const Engine& engine, const Json& test_case, const Wanted& wanted) {
-  const std::vector<std::string> texts = texts_of(test_case);
-  const auto width = static_cast<std::size_t>(wanted.tensor("embedding").shape[1]);
-  std::vector<float> actual;
-  for (const SparseVector& vector : engine.sparse(views_of(texts), with_run<SparseOptions>(run_options(test_case)))) {
-    std::ranges::copy(to_dense(vector, width), std::back_inserter(actual));
-  }
-  expect_close(actual, wanted.floats("embedding"), kLogitTolerance);
-}
+INSTANTIATE_TEST_SUITE_P(Conformance, OracleCase, ::testing::ValuesIn(all_cases()), name_of);
 
 TEST_P(OracleCase, MatchesTheOracle) {
-  const auto& [fixture, test_case, device] = GetParam();
-  for (const auto& [key, value] : test_case.items()) {
+  const CaseParameter& parameter = GetParam();
+  for (const auto& [key, value] : parameter.test_case.items()) {
     ASSERT_TRUE(kKnownSettings.contains(key)) << "cases.json has a setting that this test does not honour: " << key;
   }
-  const std::string kind = test_case.at("kind");
-  const Output output = output_of(kind);
-  LoadOptions options = load_options(device, task_of(fixture, kind));
-  if (test_case.contains("pooling") && output == Output::kVectors) {
-    options.pooling = test_case.at("pooling").get<std::string>();
+  const Engine engine = load(parameter);
+  Judge judge(parameter.precision);
+  OracleCheck(engine, parameter.fixture, parameter.test_case, judge).run();
+  judge.record();
+}
+
+std::vector<CaseParameter> cases_below_fp32() {
+  std::vector<CaseParameter> parameters;
+  for (const Precision precision : precisions_below_fp32()) {
+    for (const OracleFixture& fixture : own_fixtures()) {
+      add_cases(parameters, fixture, Device::kCpu, precision);
+    }
   }
-  const Engine engine = Engine::load(fixture.folder.string(), options);
-  const std::map<std::string, HostTensor> expected = fixture.expected();
-  const Wanted wanted(test_case, expected);
-  switch (output) {
-    case Output::kVectors:
-      if (kind != "embed") {
-        check_hidden_states(engine, test_case, wanted);
-      }
-      if (kind != "tokenize+forward") {
-        check_embeddings(engine, test_case, expected);
-      }
-      break;
-    case Output::kClasses:
-    case Output::kPairClasses: check_classes(engine, test_case, wanted); break;
-    case Output::kPairScores: check_pair_scores(engine, test_case, wanted, fixture.folder); break;
-    case Output::kTokenLogits: check_token_logits(engine, test_case, wanted); break;
-    case Output::kSparse: check_sparse(engine, test_case, wanted); break;
-  }
+  return parameters;
+}
+
+class OraclePrecision : public ::testing::TestWithParam<CaseParameter> {};
+INSTANTIATE_TEST_SUITE_P(Conformance, OraclePrecision, ::testing::ValuesIn(cases_below_fp32()), name_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OraclePrecision);
+
+TEST_P(OraclePrecision, PointsTheSameWay) {
+  const CaseParameter& parameter = GetParam();
+  const Engine engine = load(parameter);
+  Judge judge(parameter.precision);
+  OracleCheck(engine, parameter.fixture, parameter.test_case, judge).run();
+  judge.record();
 }
 
 struct DeviceParameter {

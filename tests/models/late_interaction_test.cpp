@@ -12,20 +12,19 @@
 #include <gtest/gtest.h>
 
 #include "mlxe/similarity.h"
+#include "models/oracle_checks.h"
 #include "support/expect_error.h"
-#include "support/oracle_fixture.h"
 
 namespace mlxe::testing {
 namespace {
 
-// As for sentence vectors; a score is a sum over some tens of tokens.
-constexpr double kVectorTolerance = 5e-6;
-constexpr double kScoreTolerance = 5e-5;
+constexpr double kScoreTolerance = 5e-6;  // a share of the score, a sum over some tens of tokens
 
 struct LateParameter {
   OracleFixture fixture;
   Json test_case;
   Device device;
+  Precision precision = Precision::kFp32;
 };
 void PrintTo(const LateParameter& parameter, std::ostream* out) {
   *out << parameter.fixture.folder.string() << ", " << parameter.test_case.at("name");
@@ -48,6 +47,19 @@ std::vector<LateParameter> cases_of(const std::string& kind) {
   return parameters;
 }
 
+std::vector<LateParameter> at_every_precision(std::vector<LateParameter> parameters) {
+  const std::vector<LateParameter> at_fp32 = parameters;
+  for (const Precision precision : precisions_below_fp32()) {
+    for (LateParameter parameter : at_fp32) {
+      if (parameter.device == Device::kCpu) {
+        parameter.precision = precision;
+        parameters.push_back(std::move(parameter));
+      }
+    }
+  }
+  return parameters;
+}
+
 // Bits are a promise of the CPU backend alone.
 std::vector<LateParameter> cpu_cases_of(const std::string& kind) {
   std::vector<LateParameter> parameters = cases_of(kind);
@@ -58,15 +70,14 @@ std::vector<LateParameter> cpu_cases_of(const std::string& kind) {
 std::string name_of(const ::testing::TestParamInfo<LateParameter>& parameter) {
   return fmt::format("{}__{}__{}", parameter.param.fixture.name,
                      test_name(parameter.param.test_case.at("name").get<std::string>()),
-                     device_name(parameter.param.device));
+                     column_name(parameter.param.device, parameter.param.precision));
 }
 
-Engine load(const OracleFixture& fixture, Device device, int threads = 2) {
-  LoadOptions options;
-  options.device = device;
-  options.precision = Precision::kFp32;
+Engine load(const LateParameter& parameter, int threads = 2) {
+  LoadOptions options = load_options(parameter.device);
+  options.precision = parameter.precision;
   options.threads = threads;
-  return Engine::load(fixture.folder.string(), options);
+  return Engine::load(parameter.fixture.folder.string(), options);
 }
 
 EmbedOptions options_of(Role role) {
@@ -80,44 +91,47 @@ Role role_of(const Json& test_case) {
 }
 
 class LateVectors : public ::testing::TestWithParam<LateParameter> {};
-INSTANTIATE_TEST_SUITE_P(LateInteraction, LateVectors, ::testing::ValuesIn(cases_of("multivector_text")), name_of);
+INSTANTIATE_TEST_SUITE_P(LateInteraction, LateVectors,
+                         ::testing::ValuesIn(at_every_precision(cases_of("multivector_text"))), name_of);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LateVectors);
 
 TEST_P(LateVectors, MatchTheOracle) {
-  const auto& [fixture, test_case, device] = GetParam();
+  const LateParameter& parameter = GetParam();
+  const auto& [fixture, test_case, device, precision] = parameter;
   const std::vector<std::string> texts = texts_of(test_case);
-  const Engine engine = load(fixture, device);
+  const Engine engine = load(parameter);
   const std::vector<MultiVector> actual = engine.multi_vector(views_of(texts), options_of(role_of(test_case)));
   const auto expected = fixture.expected();
+  Judge judge(parameter.precision);
   for (std::size_t index = 0; index < texts.size(); ++index) {
     SCOPED_TRACE(fmt::format("text {}: '{}'", index, texts[index].substr(0, 60)));
     const std::string key = test_case.at("tensors").at(fmt::format("emb_{}", index)).at("key");
     const HostTensor& wanted = expected.at(key);
     ASSERT_EQ(Shape({static_cast<int>(actual[index].count()), actual[index].dim}), wanted.shape);
-    const std::vector<float> values = elements<float>(wanted);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      ASSERT_NEAR(actual[index].values[i], values[i], kVectorTolerance) << "value " << i;
-    }
+    judge.compare(actual[index].values, elements<float>(wanted), kEmbeddingTolerance,
+                  static_cast<std::size_t>(actual[index].dim));
   }
+  judge.record();
 }
 
 class LateScores : public ::testing::TestWithParam<LateParameter> {};
-INSTANTIATE_TEST_SUITE_P(LateInteraction, LateScores, ::testing::ValuesIn(cases_of("scores")), name_of);
+INSTANTIATE_TEST_SUITE_P(LateInteraction, LateScores, ::testing::ValuesIn(at_every_precision(cases_of("scores"))),
+                         name_of);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LateScores);
 
 TEST_P(LateScores, MatchTheOracle) {
-  const auto& [fixture, test_case, device] = GetParam();
+  const LateParameter& parameter = GetParam();
+  const auto& [fixture, test_case, device, precision] = parameter;
   const auto queries = test_case.at("queries").get<std::vector<std::string>>();
   const auto documents = test_case.at("documents").get<std::vector<std::string>>();
-  const Engine engine = load(fixture, device);
+  const Engine engine = load(parameter);
   const std::vector<float> scores = maxsim(engine.multi_vector(views_of(queries), options_of(Role::kQuery)),
                                            engine.multi_vector(views_of(documents), options_of(Role::kDocument)));
   const std::vector<float> wanted =
       elements<float>(fixture.expected().at(test_case.at("tensors").at("scores").at("key").get<std::string>()));
-  ASSERT_EQ(scores.size(), wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    EXPECT_NEAR(scores[i], wanted[i], kScoreTolerance) << "pair " << i;
-  }
+  Judge judge(parameter.precision);
+  judge.compare(scores, wanted, kScoreTolerance, 1);
+  judge.record();
 }
 
 class LateBits : public ::testing::TestWithParam<LateParameter> {};
@@ -125,12 +139,13 @@ INSTANTIATE_TEST_SUITE_P(LateInteraction, LateBits, ::testing::ValuesIn(cpu_case
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LateBits);
 
 TEST_P(LateBits, ATextAloneHasTheSameBitsAsInABatch) {
-  const auto& [fixture, test_case, device] = GetParam();
+  const LateParameter& parameter = GetParam();
+  const auto& [fixture, test_case, device, precision] = parameter;
   const std::vector<std::string> texts = texts_of(test_case);
   const std::vector<std::string_view> views = views_of(texts);
   EmbedOptions options = options_of(role_of(test_case));
-  const std::vector<MultiVector> together = load(fixture, device).multi_vector(views, options);
-  const Engine alone = load(fixture, device, 1);
+  const std::vector<MultiVector> together = load(parameter).multi_vector(views, options);
+  const Engine alone = load(parameter, 1);
   options.batch_tokens = 7;
   for (std::size_t index = 0; index < views.size(); ++index) {
     const MultiVector single = alone.multi_vector(std::span(views).subspan(index, 1), options).front();
