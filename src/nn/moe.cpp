@@ -34,6 +34,16 @@ void score_token(const Router& router, const float* x, std::vector<float>& score
   }
 }
 
+/// NaN comes first, as in torch.topk, so that it is seen in the output; it is equal to itself, or there were no order.
+bool is_better(const std::vector<float>& scores, std::int32_t a, std::int32_t b) {
+  const float of_a = scores[static_cast<std::size_t>(a)];
+  const float of_b = scores[static_cast<std::size_t>(b)];
+  if (std::isnan(of_a) || std::isnan(of_b)) {
+    return std::isnan(of_a) != std::isnan(of_b) ? std::isnan(of_a) : a < b;
+  }
+  return of_a != of_b ? of_a > of_b : a < b;
+}
+
 }  // namespace
 
 ExpertChoice choose_experts(Ops& ops, const Tensor& x, const Router& router, int per_token, ExpertWeights weights) {
@@ -56,11 +66,8 @@ ExpertChoice choose_experts(Ops& ops, const Tensor& x, const Router& router, int
   for (std::size_t token = 0; token < tokens; ++token) {
     score_token(router, values.data() + token * width, scores);
     std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + per_token, order.end(), [&](std::int32_t a, std::int32_t b) {
-      const float of_a = scores[static_cast<std::size_t>(a)];
-      const float of_b = scores[static_cast<std::size_t>(b)];
-      return of_a != of_b ? of_a > of_b : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + per_token, order.end(),
+                      [&](std::int32_t a, std::int32_t b) { return is_better(scores, a, b); });
     const float largest = scores[static_cast<std::size_t>(order[0])];
     float total = 0.0F;
     if (weights == ExpertWeights::kSoftmaxOfAll) {

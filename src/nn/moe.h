@@ -22,7 +22,7 @@ enum class ExpertWeights {
   kSoftmaxOfAll,     ///< the softmax of all scores, of which only the chosen ones are used
 };
 
-/// Experts of each token by falling score; of equal ones the first.
+/// Experts of each token by falling score; of equal ones the first, and NaN before every number.
 struct ExpertChoice {
   int num_experts = 0;
   int per_token = 0;

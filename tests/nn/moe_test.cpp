@@ -2,6 +2,7 @@
 #include "nn/moe.h"
 
 #include <cmath>
+#include <limits>
 
 #include <gmock/gmock.h>
 
@@ -43,6 +44,20 @@ TEST(ChooseExperts, TakesTheFirstOfEqualOnes) {
   const ExpertChoice choice =
       choose_experts(ops, testing::tensor({{1, 1, 1}}), router, 2, ExpertWeights::kSoftmaxOfChosen);
   EXPECT_THAT(choice.experts, ElementsAre(0, 1));
+}
+
+// A NaN that loses against numbers would be left out of the output, and an order with one in it is none.
+TEST(ChooseExperts, PutsNanFirstSoThatItIsSeen) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  testing::ScalarOps ops;
+  Router router = three_experts();
+  router.bias = {0, 0, kNan};
+  const Tensor x = testing::tensor({{2, 0.5F, 0}});
+  const ExpertChoice one = choose_experts(ops, x, router, 1, ExpertWeights::kSoftmaxOfChosen);
+  EXPECT_THAT(one.experts, ElementsAre(2));
+  EXPECT_TRUE(std::isnan(one.weights[0]));
+  router.bias = {kNan, 0, kNan};
+  EXPECT_THAT(choose_experts(ops, x, router, 3, ExpertWeights::kSoftmaxOfAll).experts, ElementsAre(0, 2, 1));
 }
 
 TEST(ChooseExperts, AddsUpOddNumbersOfFeatures) {
