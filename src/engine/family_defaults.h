@@ -9,10 +9,12 @@
 
 namespace mlxe {
 
-/// Pooling where the folder declares none: that of the family, else of the architecture, else the mean that is there
-/// already; a warning and the source say so. Prompts where the folder declares none: those of the family.
+/// Pooling where the folder declares none: what config.json says (of the two-way Llama alone), else that of the family,
+/// else of the architecture, else the mean that is there already; the source says so, and of the last three a warning.
+/// Prompts where the folder declares none: those of the family.
 /// \param folder  the model's own: its name and its repository's are looked up
 /// \param config  config.json
+/// \throws Error{kUnsupported} for a pooling of config.json that there is not
 void apply_family(const std::filesystem::path& folder, const JsonFields& config, PipelineSpec& pipeline,
                   TextSettings& settings);
 

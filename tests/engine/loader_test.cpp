@@ -3,6 +3,7 @@
 
 #include "engine/tiny_encoder.h"
 #include "support/expect_error.h"
+#include "support/tiny_decoder.h"
 
 namespace mlxe {
 namespace {
@@ -79,6 +80,25 @@ TEST(Loader, FillsGapsWithWhatIsKnownOfTheFamily) {
   EXPECT_THAT(info.prompt_names, ElementsAre("document", "query"));
   EXPECT_EQ(info.prompt_source, "known family BGE English");
   EXPECT_EQ(info.default_prompt_name, "");
+}
+
+TEST(Loader, TakesThePoolingOfTheTwoWayLlamasConfiguration) {
+  const auto with = [](const char* pooling) {
+    testing::TinyDecoder decoder("llama_bidirec");
+    decoder.add("embed_tokens", {24, 8});
+    TinyModel tiny;
+    tiny.tensors = decoder.tensors;
+    tiny.config = decoder.config;
+    tiny.config.update({{"vocab_size", 24}, {"pooling", pooling}});
+    return load(tiny).info;
+  };
+  for (const auto& [word, mode] : {std::pair{"avg", "mean"}, {"cls", "cls"}, {"last", "lasttoken"}}) {
+    const ModelInfo info = with(word);
+    EXPECT_EQ(info.pooling, mode);
+    EXPECT_EQ(info.pooling_source, "config.json (pooling)");
+    EXPECT_THAT(info.warnings, ::testing::IsEmpty());
+  }
+  EXPECT_ERROR(kUnsupported, "'pooling' is 'weighted_avg', wanted avg, cls or last", with("weighted_avg"));
 }
 
 TEST(Loader, PrefersWhatTheFolderSaysToTheFamily) {
