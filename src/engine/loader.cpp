@@ -285,6 +285,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     describe_late(*late, *settled, tokenizer, info);
   }
   info.warnings.insert(info.warnings.end(), task.warnings.begin(), task.warnings.end());
+  info.warnings.insert(info.warnings.end(), traits.warnings.begin(), traits.warnings.end());
   return {.backend = std::move(backend),
           .model = std::move(model),
           .tokenizer = std::move(tokenizer),

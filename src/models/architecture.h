@@ -34,9 +34,10 @@ struct HeadSpec {
 struct ModelTraits {
   int hidden_size = 0;
   int num_layers = 0;
-  int max_positions = 0;    ///< longest input in tokens, special ones included
-  int vocab_size = 0;       ///< rows of the word embedding table
-  int num_token_types = 0;  ///< rows of the token type table; 0: none
+  int max_positions = 0;                   ///< longest input in tokens, special ones included
+  int vocab_size = 0;                      ///< rows of the word embedding table
+  int num_token_types = 0;                 ///< rows of the token type table; 0: none
+  std::vector<std::string> warnings = {};  ///< what config.json says and the model does not follow
 };
 
 /// A loaded architecture. Immutable; forward() may run on several workers at once.

@@ -14,8 +14,8 @@
 #include "models/shared/decoder_config.h"
 #include "models/shared/decoder_weights.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "nn/activation.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -25,8 +25,7 @@ struct Gemma3Config {
   DecoderParts parts;
   Activation hidden_activation = Activation::kGeluTanh;
   float score_scale = 0.0F;
-  bool is_bidirectional = false;
-  int window = 0;                // of sliding layers: a token sees those at a distance below it
+  int window = 0;                // of sliding layers: the largest distance at which a token sees another
   std::vector<bool> is_sliding;  // [layers]
   RopeFrequencies full_rope;
   RopeFrequencies sliding_rope;
@@ -47,6 +46,15 @@ std::vector<bool> sliding_layers(const JsonFields& fields, int num_layers) {
   return layers;
 }
 
+// As the masks of transformers count it. Gemma's own word for both ways makes it half of what the file says, which
+// counts both sides together; the word of all decoders leaves it, and has one more on either side.
+int window_of(const JsonFields& fields) {
+  const int written = fields.integer("sliding_window", 1, 1 << 24);
+  const bool is_halved = fields.boolean("use_bidirectional_attention", false);
+  const bool is_plain = !fields.boolean("is_causal", true);
+  return (is_halved ? written / 2 : written - 1) + (is_plain ? 1 : 0);
+}
+
 Gemma3Config Gemma3Config::parse(const JsonFields& fields) {
   Gemma3Config config;
   config.sizes = parse_decoder(fields, {.head_dim = 256, .tie_word_embeddings = true});
@@ -57,12 +65,9 @@ Gemma3Config Gemma3Config::parse(const JsonFields& fields) {
   config.parts = {.qkv_bias = bias, .output_bias = bias, .has_qk_norm = true, .norm_offset = 1.0F};
   config.hidden_activation = activation_from_hf(fields.text("hidden_activation", "gelu_pytorch_tanh"));
   config.score_scale = static_cast<float>(1.0 / std::sqrt(fields.number("query_pre_attn_scalar", 1e-3, 1e6, 256.0)));
-  config.is_bidirectional = fields.boolean("use_bidirectional_attention", false);
   config.is_sliding = sliding_layers(fields, config.sizes.num_hidden_layers);
   if (std::ranges::find(config.is_sliding, true) != config.is_sliding.end()) {
-    // Both ways it is half of what the file says, and one more: the file counts both sides together.
-    const int written = fields.integer("sliding_window", 1, 1 << 24);
-    config.window = config.is_bidirectional ? written / 2 + 1 : written;
+    config.window = window_of(fields);
     config.sliding_rope = read_rope(fields, {.head_dim = config.sizes.head_dim,
                                              .layer_type = "sliding_attention",
                                              .theta_key = "rope_local_base_freq",
@@ -89,11 +94,9 @@ class Gemma3Text final : public Model {
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
-    const std::vector<std::int32_t> positions = positions_in_rows(batch);
-    const Tensor full = ops.rotary_table(positions, config_.full_rope.inverse, config_.full_rope.scale);
-    const Tensor sliding = config_.window == 0
-                               ? Tensor()
-                               : ops.rotary_table(positions, config_.sliding_rope.inverse, config_.sliding_rope.scale);
+    const Tensor full = rotary_table(ops, batch, config_.full_rope);
+    const Tensor sliding =
+        config_.sliding_rope.inverse.empty() ? Tensor() : rotary_table(ops, batch, config_.sliding_rope);
     // transformers rounds the factor to the weights' type; in float32, which this is, that changes nothing.
     Tensor x = ops.scale(ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}}),
                          std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
@@ -125,9 +128,9 @@ class Gemma3Text final : public Model {
     AttentionSpec& spec = layer.attention.spec;
     spec.scale = config_.score_scale;
     if (config_.is_sliding[static_cast<std::size_t>(index)]) {
-      spec.left_window = spec.right_window = config_.window - 1;
+      spec.left_window = spec.right_window = config_.window;
     }
-    if (!config_.is_bidirectional) {
+    if (!config_.sizes.looks_both_ways) {
       spec.right_window = 0;
     }
     return layer;

@@ -15,7 +15,7 @@
 #include "models/shared/decoder_config.h"
 #include "models/shared/decoder_weights.h"
 #include "models/shared/rope_config.h"
-#include "nn/positions.h"
+#include "models/shared/rotary_table.h"
 
 namespace mlxe {
 namespace {
@@ -23,7 +23,7 @@ namespace {
 struct Lfm2Config {
   DecoderConfig sizes;
   RopeFrequencies rope;
-  bool is_bidirectional = false;
+  bool has_centred_conv = false;
   Bias conv_bias = Bias::kNone;
   int conv_taps = 0;
   std::vector<bool> is_conv;  // [layers]
@@ -76,20 +76,28 @@ bool names_bidirectional_model(const JsonFields& fields) {
 }
 
 Lfm2Config Lfm2Config::parse(const JsonFields& fields) {
+  const bool is_bidirectional = names_bidirectional_model(fields);
+  if (!is_bidirectional && fields.boolean("use_bidirectional_attention", false)) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: 'use_bidirectional_attention' is true, wanted Lfm2BidirectionalModel in "
+                            "'architectures' (both ways everywhere) or 'is_causal' false (attention alone)",
+                            fields.what()));
+  }
   Lfm2Config config;
   config.sizes =
       parse_decoder(fields, {.eps_key = "norm_eps",
                              .eps = 1e-5,
                              .tie_word_embeddings = true,
-                             .intermediate_key = fields.has("block_ff_dim") ? "block_ff_dim" : "intermediate_size"});
+                             .intermediate_key = fields.has("block_ff_dim") ? "block_ff_dim" : "intermediate_size",
+                             .looks_both_ways = is_bidirectional});
   config.sizes.tie_word_embeddings = fields.boolean("tie_embedding", config.sizes.tie_word_embeddings);
   config.sizes.intermediate_size = adjusted_width(fields, config.sizes.intermediate_size);
   config.rope = read_rope(fields, {.head_dim = config.sizes.head_dim});
-  config.is_bidirectional = names_bidirectional_model(fields);
+  config.has_centred_conv = is_bidirectional;
   config.conv_bias = fields.boolean("conv_bias", false) ? Bias::kYes : Bias::kNone;
   config.conv_taps = fields.integer("conv_L_cache", 1, 1 << 10, 3);
   config.is_conv = conv_layers(fields, config.sizes.num_hidden_layers);
-  if (config.is_bidirectional && config.conv_taps % 2 == 0) {
+  if (config.has_centred_conv && config.conv_taps % 2 == 0) {
     throw Error(ErrorCode::kUnsupported, fmt::format("{}: 'conv_L_cache' is {}, a model that looks both ways has its "
                                                      "convolutions in the middle and wants an odd number",
                                                      fields.what(), config.conv_taps));
@@ -140,7 +148,7 @@ class Lfm2 final : public Model {
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
     Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
-    const Tensor rotary = ops.rotary_table(positions_in_rows(batch), config_.rope.inverse, config_.rope.scale);
+    const Tensor rotary = rotary_table(ops, batch, config_.rope);
     const std::vector<std::int32_t> hidden = hidden_tokens(batch);
     for (const Layer& layer : layers_) {
       const Tensor normed = ops.rms_norm(x, layer.operator_norm, eps);
@@ -177,7 +185,7 @@ class Lfm2 final : public Model {
     } else {
       layer.attention = take_attention(weights, backend, name + "self_attn", config_.sizes, {.has_qk_norm = true},
                                        {.output = "out_proj", .q_norm = "q_layernorm", .k_norm = "k_layernorm"});
-      layer.attention->spec.right_window = config_.is_bidirectional ? AttentionSpec::kUnlimited : 0;
+      layer.attention->spec.right_window = config_.sizes.looks_both_ways ? AttentionSpec::kUnlimited : 0;
     }
     return layer;
   }
@@ -196,7 +204,7 @@ class Lfm2 final : public Model {
   Tensor convolve(Ops& ops, const Tensor& normed, const PackedBatch& batch, const std::vector<std::int32_t>& hidden,
                   const ShortConv& layer, const Tensor& residual) const {
     const int width = config_.sizes.hidden_size;
-    const ConvPadding padding = config_.is_bidirectional ? ConvPadding::kSymmetric : ConvPadding::kCausal;
+    const ConvPadding padding = config_.has_centred_conv ? ConvPadding::kSymmetric : ConvPadding::kCausal;
     const Tensor projected = ops.linear(without(ops, normed, hidden), layer.in_proj);  // [tokens, 3 * hidden]
     const Tensor input = ops.multiply(ops.columns(projected, 0, width), ops.columns(projected, 2 * width, width));
     const Tensor mixed = ops.short_conv(input, layer.conv, all_seen(batch), padding);

@@ -14,8 +14,8 @@
 #include "models/shared/decoder_config.h"
 #include "models/shared/decoder_weights.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "nn/activation.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -25,7 +25,6 @@ struct LlamaConfig {
   DecoderParts parts;
   Activation hidden_act = Activation::kSilu;
   RopeFrequencies rope;
-  bool is_causal = true;
   int sliding_window = 0;        // of the layers that have one: a token sees that many, itself among them
   std::vector<bool> has_window;  // [layers]
 
@@ -71,7 +70,8 @@ LlamaConfig LlamaConfig::parse(const JsonFields& fields) {
   const bool is_qwen3 = family == "qwen3";
   const bool attention_bias = fields.boolean("attention_bias", false);
   LlamaConfig config;
-  config.sizes = parse_decoder(fields, {.head_dim = is_qwen3 ? std::optional(128) : std::nullopt});
+  config.sizes = parse_decoder(
+      fields, {.head_dim = is_qwen3 ? std::optional(128) : std::nullopt, .looks_both_ways = family == "llama_bidirec"});
   config.hidden_act = activation_from_hf(fields.text("hidden_act", "silu"));
   config.rope = read_rope(fields, {.head_dim = config.sizes.head_dim});
   if (family == "qwen2") {
@@ -83,11 +83,10 @@ LlamaConfig LlamaConfig::parse(const JsonFields& fields) {
                     .output_bias = bias_if(attention_bias),
                     .mlp_bias = bias_if(fields.boolean("mlp_bias", false))};
   }
-  // The first is of transformers, the second of checkpoints that bring their own code.
-  config.is_causal = family != "llama_bidirec" && fields.boolean("is_causal", true) &&
-                     !fields.boolean("use_bidirectional_attention", false);
   config.has_window = window_layers(fields, family, config.sizes.num_hidden_layers);
-  config.sliding_window = fields.integer("sliding_window", 1, 1 << 24, 4096);
+  if (std::ranges::find(config.has_window, true) != config.has_window.end()) {
+    config.sliding_window = fields.integer("sliding_window", 1, 1 << 24, 4096);
+  }
   return config;
 }
 
@@ -120,7 +119,7 @@ class Llama final : public Model {
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
-    const Tensor rotary = ops.rotary_table(positions_in_rows(batch), rope_.inverse, rope_.scale);
+    const Tensor rotary = rotary_table(ops, batch, rope_);
     for (const DecoderLayer& layer : layers_) {
       x = decoder_layer(ops, x, batch, layer, rotary, eps_);
     }
@@ -134,7 +133,7 @@ class Llama final : public Model {
  private:
   static void set_reach(const LlamaConfig& config, int index, AttentionSpec& spec) {
     const bool has_window = config.has_window[static_cast<std::size_t>(index)];
-    if (config.is_causal) {
+    if (!config.sizes.looks_both_ways) {
       spec.right_window = 0;
       spec.left_window = has_window ? config.sliding_window - 1 : AttentionSpec::kUnlimited;
     } else if (has_window) {

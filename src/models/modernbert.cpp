@@ -13,9 +13,9 @@
 #include "models/shared/decoder_config.h"
 #include "models/shared/encoder.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "models/shared/take_weights.h"
 #include "nn/activation.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -180,9 +180,8 @@ class ModernBert final : public Model {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_in_rows(batch);
-    const Tensor global_table = ops.rotary_table(positions, global_rope_.inverse, global_rope_.scale);
-    const Tensor local_table = ops.rotary_table(positions, local_rope_.inverse, local_rope_.scale);
+    const Tensor global_table = rotary_table(ops, batch, global_rope_);
+    const Tensor local_table = rotary_table(ops, batch, local_rope_);
     const Lookup lookup{&embeddings_, batch.token_ids};
     Tensor x = ops.layer_norm(ops.gather_sum({&lookup, 1}), embeddings_norm_, norm_eps_);
     for (const Layer& layer : layers_) {
@@ -197,12 +196,12 @@ class ModernBert final : public Model {
 
  private:
   Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
-                       const Tensor& rotary_table) const {
+                       const Tensor& rotary) const {
     const int hidden = traits_.hidden_size;
     const AttentionSpec& attention = layer.is_global ? global_attention_ : local_attention_;
     const Tensor qkv = ops.linear(layer.attn_norm ? ops.layer_norm(x, *layer.attn_norm, norm_eps_) : x, layer.qkv);
     const auto turned = [&](int begin) {
-      return ops.rope(ops.columns(qkv, begin, hidden), rotary_table, attention.head_dim, RopePairs::kHalves);
+      return ops.rope(ops.columns(qkv, begin, hidden), rotary, attention.head_dim, RopePairs::kHalves);
     };
     const Tensor context =
         ops.attention(turned(0), turned(hidden), ops.columns(qkv, 2 * hidden, hidden), batch, attention);

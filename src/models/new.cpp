@@ -12,9 +12,9 @@
 #include "models/architecture.h"
 #include "models/shared/encoder.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "models/shared/take_weights.h"
 #include "nn/activation.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -130,14 +130,14 @@ class New final : public Model {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const Tensor rotary_table = ops.rotary_table(positions_in_rows(batch), rope_.inverse, rope_.scale);
+    const Tensor rotary = rotary_table(ops, batch, rope_);
     std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
     if (traits_.num_token_types > 0) {
       lookups.push_back({&token_type_embeddings_, batch.type_ids});
     }
     Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
     for (const PostNormLayer& layer : layers_) {
-      x = post_norm_layer(ops, layer, spec_, x, batch, rotary_table);
+      x = post_norm_layer(ops, layer, spec_, x, batch, rotary);
     }
     return x;  // [tokens, hidden]
   }

@@ -16,10 +16,10 @@
 #include "models/shared/encoder.h"
 #include "models/shared/host_tensor.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "models/shared/take_weights.h"
 #include "nn/activation.h"
 #include "nn/moe.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -230,15 +230,15 @@ class NomicBert final : public Model {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const Tensor rotary_table = ops.rotary_table(positions_in_rows(batch), config_.rope.inverse, config_.rope.scale);
+    const Tensor rotary = rotary_table(ops, batch, config_.rope);
     const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
                                 Lookup{&token_type_embeddings_, batch.type_ids}};
     Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
     for (const Layer& layer : layers_) {
       if (layer.experts.empty()) {
-        x = post_norm_layer(ops, layer.parts, spec_, x, batch, rotary_table);
+        x = post_norm_layer(ops, layer.parts, spec_, x, batch, rotary);
       } else {
-        const Tensor attended = post_norm_attention(ops, layer.parts, spec_, x, batch, rotary_table);
+        const Tensor attended = post_norm_attention(ops, layer.parts, spec_, x, batch, rotary);
         x = ops.layer_norm(ask_experts(ops, layer, attended), layer.parts.output_norm, spec_.eps);
       }
     }

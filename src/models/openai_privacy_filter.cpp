@@ -16,8 +16,8 @@
 #include "models/shared/decoder_weights.h"
 #include "models/shared/host_tensor.h"
 #include "models/shared/rope_config.h"
+#include "models/shared/rotary_table.h"
 #include "nn/moe.h"
-#include "nn/positions.h"
 
 namespace mlxe {
 namespace {
@@ -36,6 +36,12 @@ struct PrivacyFilterConfig {
     config.sizes = parse_decoder(fields, {.eps = 1e-5, .head_dim = 64});
     const Bias bias = fields.boolean("attention_bias", true) ? Bias::kYes : Bias::kNone;
     config.parts = {.qkv_bias = bias, .output_bias = bias};
+    // Where a file has none, transformers has numbers of its own that no published checkpoint leaves out.
+    if (!fields.has("rope_parameters") && !fields.has("rope_scaling")) {
+      throw Error(
+          ErrorCode::kCorruptModel,
+          fmt::format("{}: 'rope_parameters' is missing, wanted the scaling of the rotary positions", fields.what()));
+    }
     config.rope = read_rope(fields, {.head_dim = config.sizes.head_dim});
     config.sliding_window = fields.integer("sliding_window", 1, 1 << 24, 128);
     config.num_experts = fields.integer("num_local_experts", 1, 1 << 12, 128);
@@ -145,7 +151,7 @@ class OpenAIPrivacyFilter final : public Model {
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
     Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
-    const Tensor rotary = ops.rotary_table(positions_in_rows(batch), config_.rope.inverse, config_.rope.scale);
+    const Tensor rotary = rotary_table(ops, batch, config_.rope);
     for (const Layer& layer : layers_) {
       x = attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, x);
       const Tensor normed = ops.rms_norm(x, layer.mlp_norm, eps);

@@ -65,8 +65,26 @@ TEST(Gemma3Text, BothWaysHalfOfTheWindowIsOnEitherSide) {
   EXPECT_FALSE(reaches(std::move(far), 4, 2));
 }
 
-TEST(Gemma3Text, WithoutLayerTypesEverySixthLayerIsFull) {
-  EXPECT_FALSE(reaches(gemma(1), 0, 2));
+// As transformers 5.23 masks a window of 3: its own word for both ways halves it, the word of all decoders does not.
+TEST(Gemma3Text, WithoutCausalMasksTheWholeWindowIsOnEitherSide) {
+  const auto last_reached = [](const nlohmann::json& changes) {
+    int place = 4;
+    for (int to = 4; to >= 0; --to) {
+      TinyDecoder tiny = gemma(1);
+      tiny.config.update({{"sliding_window", 3}});
+      tiny.config.update(changes);
+      place = reaches(std::move(tiny), 4, to) ? to : place;
+    }
+    return place;
+  };
+  EXPECT_EQ(last_reached({{"is_causal", false}}), 1);
+  EXPECT_EQ(last_reached({{"is_causal", false}, {"use_bidirectional_attention", true}}), 2);
+  EXPECT_EQ(last_reached({{"use_bidirectional_attention", true}}), 3);
+  EXPECT_EQ(last_reached({{"is_causal", true}, {"use_bidirectional_attention", false}}), 4);
+}
+
+TEST(Gemma3Text, WithoutLayerTypesThePatternSaysWhichLayersAreFull) {
+  EXPECT_FALSE(reaches(gemma(1), 0, 2));  // every sixth one
   TinyDecoder all_full = gemma(1);
   all_full.config["sliding_window_pattern"] = 1;
   EXPECT_TRUE(reaches(std::move(all_full), 0, 2));
@@ -91,6 +109,8 @@ TEST(Gemma3TextConfig, RefusesWhatItCannotCompute) {
   EXPECT_ERROR(kCorruptModel, "rope_theta", load_with({{"rope_theta", nullptr}}));
   EXPECT_ERROR(kCorruptModel, "sliding_window", load_with({{"sliding_window", nullptr}}));
   EXPECT_ERROR(kCorruptModel, "query_pre_attn_scalar", load_with({{"query_pre_attn_scalar", 0}}));
+  EXPECT_ERROR(kCorruptModel, "'is_causal' is true, but 'use_bidirectional_attention' is true, too",
+               load_with({{"is_causal", true}, {"use_bidirectional_attention", true}}));
   EXPECT_ERROR(kUnsupported, "'mish'", load_with({{"hidden_activation", "mish"}}));
 }
 

@@ -83,6 +83,18 @@ TEST(Lfm2, TheBidirectionalModelSeesBothSides) {
   }
 }
 
+// What transformers does with "is_causal": the masks of attention change, the convolutions stay.
+TEST(Lfm2, WithoutCausalMasksOnlyAttentionSeesBothSides) {
+  for (const bool is_conv : {true, false}) {
+    TinyDecoder tiny = lfm2(is_conv);
+    tiny.config["is_causal"] = false;
+    const std::unique_ptr<Model> model = tiny.make();
+    EXPECT_EQ(reaches(*model, 5, 0), !is_conv);
+    EXPECT_EQ(reaches(*model, 0, 3), !is_conv);
+    EXPECT_TRUE(reaches(*model, 0, 2));
+  }
+}
+
 // transformers zeroes them before the layer, so that they neither give to a convolution nor take from it.
 TEST(Lfm2, HiddenTokensTakeNoPartInConvolutions) {
   TinyDecoder tiny = lfm2();
@@ -132,6 +144,10 @@ TEST(Lfm2Config, RefusesWhatItCannotCompute) {
   TinyDecoder tiny = lfm2();
   tiny.config.update({{"architectures", {"Lfm2BidirectionalModel"}}, {"conv_L_cache", 4}});
   EXPECT_ERROR(kUnsupported, "'conv_L_cache' is 4", tiny.make());
+  tiny.config.update({{"conv_L_cache", 3}, {"is_causal", true}});
+  EXPECT_ERROR(kCorruptModel, "'is_causal' is true, but the architecture that it names looks both ways", tiny.make());
+  tiny.config.update({{"architectures", {"Lfm2Model"}}, {"use_bidirectional_attention", true}});
+  EXPECT_ERROR(kUnsupported, "'use_bidirectional_attention' is true, wanted Lfm2BidirectionalModel", tiny.make());
   TinyDecoder no_theta = lfm2();
   no_theta.config.erase("rope_theta");
   EXPECT_ERROR(kCorruptModel, "rope_theta", no_theta.make());

@@ -55,6 +55,62 @@ TEST(Llama, LooksBackOnlyUnlessToldOtherwise) {
   EXPECT_TRUE(reaches(gte, 0));
 }
 
+// Factors that make LongRoPE what other scalings are: none up to four tokens, linear beyond.
+TEST(Llama, LongropeGoesByTheLengthOfEachText) {
+  const auto with_rope = [](const nlohmann::json& parameters) {
+    TinyDecoder tiny = qwen3();
+    tiny.config["rope_parameters"] = parameters;
+    tiny.config["rope_parameters"]["rope_theta"] = 10000.0;
+    return tiny.make();
+  };
+  const auto longrope = with_rope({{"rope_type", "longrope"},
+                                   {"short_factor", {1.0, 1.0}},
+                                   {"long_factor", {4.0, 4.0}},
+                                   {"attention_factor", 1.0},
+                                   {"original_max_position_embeddings", 4}});
+  const auto plain = with_rope({{"rope_type", "default"}});
+  const auto linear = with_rope({{"rope_type", "linear"}, {"factor", 4.0}});
+  testing::ScalarOps ops;
+  const auto values = [&](const Model& model, const PackedBatch& batch) {
+    return values_of(model.forward(ops, batch));
+  };
+  const PackedBatch shorter = row_of({1, 2, 3, 4});
+  const PackedBatch longer = row_of({5, 6, 7, 8, 9});
+  EXPECT_EQ(values(*longrope, shorter), values(*plain, shorter));
+  EXPECT_EQ(values(*longrope, longer), values(*linear, longer));
+  EXPECT_NE(values(*linear, longer), values(*plain, longer));
+  PackedBatch both = row_of({1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4});
+  both.offsets = {0, 4, 9, 13};
+  std::vector<float> wanted = values(*plain, shorter);
+  const std::vector<float> middle = values(*linear, longer);
+  wanted.insert(wanted.end(), middle.begin(), middle.end());
+  wanted.insert(wanted.end(), wanted.begin(), wanted.begin() + 32);
+  EXPECT_EQ(values(*longrope, both), wanted);
+}
+
+TEST(Llama, WarnsOfCodeThatIsNotRunUnlessTheDirectionIsSaid) {
+  const auto warnings = [](const nlohmann::json& changes) {
+    TinyDecoder tiny = qwen3();
+    tiny.config.update(changes);
+    return tiny.make()->traits().warnings;
+  };
+  const nlohmann::json code = {{"AutoModel", "modeling_own.OwnModel"}};
+  EXPECT_THAT(warnings({{"auto_map", code}}), ::testing::ElementsAre(::testing::HasSubstr(
+                                                  "'auto_map' of config.json names code of the checkpoint's own, "
+                                                  "which is not run: this is qwen3")));
+  EXPECT_THAT(warnings({{"auto_map", code}, {"is_causal", true}}), ::testing::IsEmpty());
+  EXPECT_THAT(warnings({{"auto_map", code}, {"use_bidirectional_attention", true}}), ::testing::IsEmpty());
+  EXPECT_THAT(warnings({{"auto_map", {{"AutoConfig", "modeling_own.OwnConfig"}}}}), ::testing::IsEmpty());
+}
+
+TEST(Llama, AWindowThatIsSwitchedOffMayBeNothing) {
+  TinyDecoder tiny = qwen3();
+  tiny.config.update({{"use_sliding_window", false}, {"sliding_window", 0}});
+  EXPECT_NO_THROW((void)tiny.make());
+  tiny.config.update({{"use_sliding_window", true}, {"max_window_layers", 0}});
+  EXPECT_ERROR(kCorruptModel, "'sliding_window' is 0", tiny.make());
+}
+
 // One layer, so that a token sees exactly its window.
 TEST(Llama, TwoWayWindowsReachThatFarOnEitherSide) {
   TinyDecoder tiny = qwen3();
@@ -156,6 +212,8 @@ TEST(LlamaConfig, RefusesWhatDoesNotFit) {
   EXPECT_ERROR(kCorruptModel, "'num_attention_heads' is 3, wanted a multiple of 'num_key_value_heads', which is 2",
                load_with({{"num_attention_heads", 3}, {"num_key_value_heads", 2}}));
   EXPECT_ERROR(kCorruptModel, "rope_theta", load_with({{"rope_theta", nullptr}}));
+  EXPECT_ERROR(kCorruptModel, "'is_causal' is true, but 'use_bidirectional_attention' is true, too",
+               load_with({{"is_causal", true}, {"use_bidirectional_attention", true}}));
   EXPECT_ERROR(kUnsupported, "'mish'", load_with({{"hidden_act", "mish"}}));
   EXPECT_ERROR(kCorruptModel, "'layer_types' is a list of 1, wanted a list of 2",
                load_with({{"layer_types", {"full_attention"}}}));

@@ -20,7 +20,9 @@ TinyDecoder privacy_filter() {
                       {"attention_bias", false},
                       {"sliding_window", 1},
                       {"num_local_experts", 3},
-                      {"num_experts_per_tok", 2}});
+                      {"num_experts_per_tok", 2},
+                      {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", 10000.0}}}});
+  tiny.config.erase("rope_theta");
   const auto add = [&](const std::string& name, std::vector<int> shape) {
     tiny.tensors["layers.0." + name] = testing::random_tensor(std::move(shape), 100);
   };
@@ -89,7 +91,9 @@ TEST(OpenAIPrivacyFilterConfig, RefusesWhatItCannotCompute) {
   EXPECT_ERROR(kUnsupported, "'swiglu_alpha' is 1.5, only 1.702 is supported", load_with({{"swiglu_alpha", 1.5}}));
   EXPECT_ERROR(kCorruptModel, "swiglu_limit", load_with({{"swiglu_limit", -1}}));
   EXPECT_ERROR(kCorruptModel, "num_experts_per_tok", load_with({{"num_experts_per_tok", 4}}));
-  EXPECT_ERROR(kCorruptModel, "rope_theta", load_with({{"rope_theta", nullptr}}));
+  EXPECT_ERROR(kCorruptModel, "rope_theta", load_with({{"rope_parameters", {{"rope_type", "default"}}}}));
+  EXPECT_ERROR(kCorruptModel, "'rope_parameters' is missing",
+               load_with({{"rope_parameters", nullptr}, {"rope_theta", 150000.0}}));
 }
 
 }  // namespace

@@ -81,6 +81,36 @@ TEST(RopeConfig, GivesTheFrequenciesAndTheAttentionFactorOfYarn) {
                      0.75F);
 }
 
+TEST(RopeConfig, GivesTheTwoSetsOfLongrope) {
+  const Json base = {{"rope_type", "longrope"},
+                     {"short_factor", {1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0, 2.5}},
+                     {"long_factor", {1.0, 1.3, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0}}};
+  const auto with = [&](const Json& more) {
+    Json config = flat(base);
+    config["rope_parameters"].update(more);
+    return config;
+  };
+  const auto expect = [](const RopeFrequencies& rope, float scale, int short_context) {
+    expect_frequencies(rope,
+                       {1.0F, 0.301169306F, 0.0909090936F, 0.0263523124F, 0.00714285718F, 0.00186016329F,
+                        0.000500000024F, 0.000126491112F},
+                       scale);
+    expect_frequencies({.inverse = rope.long_inverse},
+                       {1.0F, 0.243252128F, 0.0500000007F, 0.00790569466F, 0.00124999997F, 0.000197642366F,
+                        3.12500015e-05F, 4.94105916e-06F},
+                       1.0F);
+    EXPECT_EQ(rope.short_context, short_context);
+  };
+  expect(read(with({{"original_max_position_embeddings", 1024}})), 1.0954451150103321F, 1024);
+  expect(read(with({{"attention_factor", 1.25}, {"factor", 2.0}})), 1.25F, 4096);
+  Json outside = with({{"factor", 2.0}});
+  outside["original_max_position_embeddings"] = 512;
+  expect(read(outside), 1.0540925533894598F, 512);
+  EXPECT_ERROR(kCorruptModel, "'long_factor' is a list of 1, wanted a list of 8 numbers above 0",
+               read(with({{"long_factor", {1.0}}})));
+  EXPECT_ERROR(kCorruptModel, "'short_factor' is 2, wanted a list of 8", read(with({{"short_factor", 2}})));
+}
+
 TEST(RopeConfig, TurnsAPartOfTheHead) {
   const std::vector<float> wanted = {1.0F, 0.0500000007F, 0.00249999994F, 0.000125000006F};
   expect_frequencies(read(flat({{"rope_theta", 160000.0}, {"partial_rotary_factor", 0.5}})), wanted, 1.0F);
@@ -104,6 +134,22 @@ TEST(RopeConfig, ReadsTheEntryOfTheLayersKind) {
   expect_frequencies(read(config, {.head_dim = 16, .layer_type = "sliding_attention"}), kPlain, 1.0F);
 }
 
+// rope_parameters of transformers 5.23 for both words at once.
+TEST(RopeConfig, TheOlderWordReplacesOrIsMergedWhereBothAreThere) {
+  const Json scaling = {{"rope_type", "linear"}, {"factor", 8.0}};
+  const Json plain = {{"rope_type", "default"}, {"rope_theta", 160000.0}};
+  const Json flat_too = {{"rope_scaling", scaling}, {"rope_parameters", plain}, {"rope_theta", 10000}};
+  EXPECT_FLOAT_EQ(read(flat_too).inverse[4], 0.01F / 8.0F);  // with the theta outside: 10000
+  EXPECT_FLOAT_EQ(read({{"rope_scaling", Json::object()}, {"rope_parameters", plain}}).inverse[4], 0.0025F);
+  Json nested = {{"rope_scaling", scaling},
+                 {"rope_parameters", {{"full_attention", plain}, {"sliding_attention", plain}}}};
+  EXPECT_FLOAT_EQ(read(nested).inverse[4], 0.0025F / 8.0F);  // with the theta of its own: 160000
+  const RopeQuery unscaled = {.head_dim = 16, .layer_type = "sliding_attention", .uses_rope_scaling = false};
+  EXPECT_FLOAT_EQ(read(nested, unscaled).inverse[4], 0.0025F);
+  nested["rope_scaling"] = {{"type", "linear"}, {"factor", 8.0}};
+  EXPECT_ERROR(kCorruptModel, "'rope_type' is \"default\", but 'type' is \"linear\"", read(nested));
+}
+
 TEST(RopeConfig, TakesTheOriginalContextFromWhereverItStands) {
   const Json llama3 = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}};
   const auto last = [](Json config) { return read(config).inverse.back(); };
@@ -114,13 +160,17 @@ TEST(RopeConfig, TakesTheOriginalContextFromWhereverItStands) {
   EXPECT_FLOAT_EQ(last(outside), 0.000316227786F);
   outside["rope_parameters"]["original_max_position_embeddings"] = 4096;
   EXPECT_FLOAT_EQ(last(outside), 0.000316227786F);
+  Json layers = flat(Json::object());
+  layers["original_max_position_embeddings"] = 1000000;  // not for an entry of a kind of layer
+  layers["rope_parameters"] = {{"full_attention", flat(llama3).at("rope_parameters")}};
+  EXPECT_FLOAT_EQ(last(layers), 0.000316227786F / 8.0F);
 }
 
 TEST(RopeConfig, RefusesWhatIsMissingOrUnknown) {
   EXPECT_ERROR(kCorruptModel, "'rope_theta' is missing", read(Json::object()));
   EXPECT_ERROR(kCorruptModel, "'rope_theta' is missing", read({{"rope_parameters", {{"rope_type", "default"}}}}));
-  EXPECT_ERROR(kUnsupported, "rope type 'longrope' is not supported, wanted one of: default, linear",
-               read(flat({{"rope_type", "longrope"}})));
+  EXPECT_ERROR(kUnsupported, "rope type 'su' is not supported, wanted one of: default, linear",
+               read(flat({{"rope_type", "su"}})));
   EXPECT_ERROR(kCorruptModel, "'factor' is missing", read(flat({{"rope_type", "linear"}})));
   EXPECT_ERROR(kCorruptModel, "'rope_theta' is 1.0", read({{"rope_theta", 1.0}}));
   EXPECT_ERROR(kCorruptModel, "turn 3 of the 6 values",

@@ -1,6 +1,7 @@
 // What the configurations of all decoders say, checked.
 #include "models/shared/decoder_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -18,6 +19,25 @@ void check_divides(const JsonFields& fields, const char* large_key, int large, c
   }
 }
 
+// A default that was written out, "use_bidirectional_attention": false, says nothing against "is_causal": false.
+bool looks_both_ways(const JsonFields& fields, bool by_family) {
+  const bool is_bidirectional = by_family || fields.boolean("use_bidirectional_attention", false);
+  if (is_bidirectional && fields.boolean("is_causal", false)) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: 'is_causal' is true, but {}", fields.what(),
+                                                      by_family ? "the architecture that it names looks both ways"
+                                                                : "'use_bidirectional_attention' is true, too"));
+  }
+  return is_bidirectional || !fields.boolean("is_causal", true);
+}
+
+bool has_own_code(const JsonFields& fields) {
+  if (!fields.has("auto_map") || !fields.at("auto_map").is_object()) {
+    return false;
+  }
+  const Json& classes = fields.at("auto_map");
+  return std::ranges::any_of(classes.items(), [](const auto& entry) { return entry.key().starts_with("AutoModel"); });
+}
+
 }  // namespace
 
 AttentionSpec DecoderConfig::attention() const {
@@ -31,7 +51,8 @@ ModelTraits DecoderConfig::traits() const {
   return {.hidden_size = hidden_size,
           .num_layers = num_hidden_layers,
           .max_positions = max_position_embeddings,
-          .vocab_size = vocab_size};
+          .vocab_size = vocab_size,
+          .warnings = warnings};
 }
 
 DecoderConfig parse_decoder(const JsonFields& fields, const DecoderDefaults& defaults) {
@@ -57,6 +78,14 @@ DecoderConfig parse_decoder(const JsonFields& fields, const DecoderDefaults& def
   }
   if (fields.has("pad_token_id")) {
     config.pad_token_id = fields.integer("pad_token_id", -1, 1 << 24);
+  }
+  config.looks_both_ways = looks_both_ways(fields, defaults.looks_both_ways);
+  // Code of a checkpoint's own is most often there to look both ways.
+  if (!config.looks_both_ways && !fields.has("is_causal") && has_own_code(fields)) {
+    config.warnings.push_back(
+        fmt::format("'auto_map' of config.json names code of the checkpoint's own, which is not run: this is {} as "
+                    "transformers has it, and each token sees only those before it",
+                    fields.text("model_type")));
   }
   return config;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct DecoderConfig {
   float norm_eps = 0.0F;
   bool tie_word_embeddings = false;
   std::optional<int> pad_token_id = {};
+  bool looks_both_ways = false;
+  std::vector<std::string> warnings = {};
 
   /// Scores with 1 / sqrt(head_dim), each token seeing all others.
   [[nodiscard]] AttentionSpec attention() const;
@@ -36,9 +39,14 @@ struct DecoderDefaults {
   std::optional<int> head_dim = {};  ///< if config.json has none; nothing: hidden_size / num_attention_heads
   bool tie_word_embeddings = false;
   std::string_view intermediate_key = "intermediate_size";
+  /// The checkpoints' own code, which is written again here, has no causal mask.
+  bool looks_both_ways = false;
 };
 
-/// \throws Error{kCorruptModel} for a size that is missing or absurd, and for heads that do not divide
+/// Each token sees those before it, unless `is_causal` is false (transformers knows it for every decoder) or
+/// `use_bidirectional_attention` is true (Gemma 3, and code of checkpoints).
+/// \throws Error{kCorruptModel} for a size that is missing or absurd, for heads that do not divide and for words about
+///         the direction that contradict each other
 [[nodiscard]] DecoderConfig parse_decoder(const JsonFields& fields, const DecoderDefaults& defaults);
 
 /// `layer_types` of config.json, if it has them: for each layer whether it is of kind `first` (otherwise `second`).

@@ -25,23 +25,42 @@ constexpr int kMaxPositions = 1 << 30;
 struct RopeFields {
   JsonFields parameters;
   JsonFields config;
+  bool is_of_layers = false;  // an entry of rope_parameters: what stands outside is not for it
 };
+
+/// An entry with the values of rope_scaling in place of its own.
+JsonFields merged(const JsonFields& entry, const JsonFields& config) {
+  Json both = entry.json();
+  both.update(JsonFields(config.at("rope_scaling"), config.what() + ": rope_scaling").json());
+  const JsonFields result(both, entry.what() + " with rope_scaling");
+  // transformers goes by the newer word even where the older one is the scaling's.
+  if (result.has("rope_type") && result.has("type") && result.at("rope_type") != result.at("type")) {
+    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: 'rope_type' is {}, but 'type' is {}", result.what(),
+                                                      result.at("rope_type").dump(), result.at("type").dump()));
+  }
+  return result;
+}
 
 RopeFields find_parameters(const JsonFields& config, const RopeQuery& query) {
   const auto entry = [&](const Json& object, std::string_view path) {
     return RopeFields{JsonFields(object, fmt::format("{}: {}", config.what(), path)), config};
   };
-  // As in transformers, the older name wins where a file has both.
-  if (query.uses_rope_scaling && config.has("rope_scaling")) {
-    return entry(config.at("rope_scaling"), "rope_scaling");
+  const bool has_scaling = query.uses_rope_scaling && config.has("rope_scaling") && !config.at("rope_scaling").empty();
+  if (config.has("rope_parameters")) {
+    const JsonFields all(config.at("rope_parameters"), config.what() + ": rope_parameters");
+    if (all.has(query.layer_type)) {
+      RopeFields fields = entry(all.at(query.layer_type), fmt::format("rope_parameters: {}", query.layer_type));
+      fields.is_of_layers = true;
+      if (has_scaling) {
+        fields.parameters = merged(fields.parameters, config);
+      }
+      return fields;
+    }
   }
-  if (!config.has("rope_parameters")) {
-    return entry(Json::object(), "rope_scaling");
+  if (has_scaling || !config.has("rope_parameters")) {
+    return entry(has_scaling ? config.at("rope_scaling") : Json::object(), "rope_scaling");
   }
   const JsonFields all(config.at("rope_parameters"), config.what() + ": rope_parameters");
-  if (all.has(query.layer_type)) {
-    return entry(all.at(query.layer_type), fmt::format("rope_parameters: {}", query.layer_type));
-  }
   const bool is_nested = std::ranges::any_of(all.json(), [](const Json& value) { return value.is_object(); });
   return entry(is_nested ? Json::object() : all.json(), "rope_parameters");
 }
@@ -69,7 +88,7 @@ int original_positions(const RopeFields& fields) {
   constexpr const char* kKey = "original_max_position_embeddings";
   // Some families keep it outside, and there it has precedence.
   for (const JsonFields* owner : {&fields.config, &fields.parameters}) {
-    if (owner->has(kKey)) {
+    if (owner->has(kKey) && !(fields.is_of_layers && owner == &fields.config)) {
       return owner->integer(kKey, 1, kMaxPositions);
     }
   }
@@ -153,13 +172,56 @@ RopeFrequencies yarn(const RopeFields& fields, double theta, int dim) {
   return rope;
 }
 
+/// theta^(2 i / rotary_dim)
+std::vector<float> wavelengths(double theta, int rotary_dim) {
+  std::vector<float> lengths;
+  for (int i = 0; i < rotary_dim; i += 2) {
+    const float exponent = static_cast<float>(i) / static_cast<float>(rotary_dim);
+    lengths.push_back(static_cast<float>(std::pow(theta, static_cast<double>(exponent))));
+  }
+  return lengths;
+}
+
+/// 1 / (factor * wavelength), with a factor of its own for each.
+std::vector<float> stretched(const JsonFields& parameters, const char* key, std::vector<float> lengths) {
+  const Json& factors = parameters.at(key);
+  const bool is_list =
+      factors.is_array() && factors.size() == lengths.size() && std::ranges::all_of(factors, [](const Json& factor) {
+        return factor.is_number() && factor.get<double>() > 0.0 && factor.get<double>() <= kMaxFactor;
+      });
+  if (!is_list) {
+    throw Error(
+        ErrorCode::kCorruptModel,
+        fmt::format("{}: '{}' is {}, wanted a list of {} numbers above 0", parameters.what(), key,
+                    factors.is_array() ? fmt::format("a list of {}", factors.size()) : factors.dump(), lengths.size()));
+  }
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    lengths[i] = 1.0F / (factors[i].get<float>() * lengths[i]);
+  }
+  return lengths;
+}
+
+RopeFrequencies longrope(const RopeFields& fields, double theta, int dim) {
+  const JsonFields& parameters = fields.parameters;
+  const int context = original_positions(fields);
+  const double factor =
+      parameters.has("factor")
+          ? parameters.number("factor", 1e-6, kMaxFactor)
+          : static_cast<double>(fields.config.integer("max_position_embeddings", 1, kMaxPositions)) / context;
+  const double inferred =
+      factor <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(std::max(context, 2))));
+  return {.inverse = stretched(parameters, "short_factor", wavelengths(theta, dim)),
+          .scale = static_cast<float>(parameters.number("attention_factor", 0.0, kMaxFactor, inferred)),
+          .long_inverse = stretched(parameters, "long_factor", wavelengths(theta, dim)),
+          .short_context = context};
+}
+
 }  // namespace
 
 std::vector<float> inverse_frequencies(double theta, int rotary_dim) {
-  std::vector<float> inverse;
-  for (int i = 0; i < rotary_dim; i += 2) {
-    const float exponent = static_cast<float>(i) / static_cast<float>(rotary_dim);
-    inverse.push_back(1.0F / static_cast<float>(std::pow(theta, static_cast<double>(exponent))));
+  std::vector<float> inverse = wavelengths(theta, rotary_dim);
+  for (float& value : inverse) {
+    value = 1.0F / value;
   }
   return inverse;
 }
@@ -183,12 +245,17 @@ RopeFrequencies read_rope(const JsonFields& config, const RopeQuery& query) {
   if (type == "yarn") {
     return yarn(fields, theta, dim);
   }
+  if (type == "longrope") {
+    return longrope(fields, theta, dim);
+  }
   if (type == "llama3") {
     return llama3(fields, theta, dim);
   }
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("{}: rope type '{}' is not supported, wanted one of: default, linear, dynamic, yarn, llama3",
-                          fields.parameters.what(), type));
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format("{}: rope type '{}' is not supported, wanted one of: default, linear, dynamic, yarn, longrope, "
+                  "llama3",
+                  fields.parameters.what(), type));
 }
 
 }  // namespace mlxe

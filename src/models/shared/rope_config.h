@@ -12,6 +12,9 @@ namespace mlxe {
 struct RopeFrequencies {
   std::vector<float> inverse;  ///< [rotary size / 2]; the rotary size is at most the head's
   float scale = 1.0F;          ///< of cosines and sines (YaRN's attention factor)
+  /// LongRoPE has other ones for texts of more than `short_context` tokens; empty: the same for all.
+  std::vector<float> long_inverse = {};
+  int short_context = 0;
 };
 
 /// Which of a configuration's rotary embeddings is meant.
@@ -23,9 +26,10 @@ struct RopeQuery {
   bool uses_rope_scaling = true;              ///< the older `rope_scaling` is about these layers, too
 };
 
-/// Reads `rope_parameters` (flat, or one for each kind of layer), or theta and `rope_scaling`. Of the scalings there
-/// are default, linear, dynamic (which is default up to max_position_embeddings), yarn and llama3. Source:
-/// ROPE_INIT_FUNCTIONS in transformers/modeling_rope_utils.py; float32 where it computes in float32.
+/// Reads `rope_parameters` (flat, or one for each kind of layer), or theta and `rope_scaling`; where there are both,
+/// the latter replaces the flat ones and is merged into those of a kind of layer, as in transformers. Of the scalings
+/// there are default, linear, dynamic (which is default up to max_position_embeddings), yarn, longrope and llama3.
+/// Source: ROPE_INIT_FUNCTIONS in transformers/modeling_rope_utils.py; float32 where it computes in float32.
 /// \throws Error{kCorruptModel} if theta is missing (there is no default that fits all models) or a value is out of
 ///         range, Error{kUnsupported} for another scaling
 [[nodiscard]] RopeFrequencies read_rope(const JsonFields& config, const RopeQuery& query);
