@@ -254,6 +254,7 @@ void add_encode_command(CLI::App& app, Session& session) {
   command->add_flag("--profile", flags->profile, "also a table of the time in each operation of the model, all rounds")
       ->excludes("--json");
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   add_embed_flags(*command, session);
   command->footer(
       "Example:\n"

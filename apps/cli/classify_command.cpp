@@ -12,6 +12,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "base/utf8.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "flag_text.h"
@@ -30,6 +31,7 @@ struct ClassifyFlags {
   std::optional<std::size_t> top_k;
   bool raw = false;
   std::optional<std::string> aggregation;
+  std::optional<std::string> pair;  ///< a second text for each
 };
 
 Aggregation aggregation_of(const std::string& name) {
@@ -94,11 +96,23 @@ std::string span_json(const LabelledText& result, std::size_t index) {
   return out + "]}";
 }
 
+/// Every text of the window with its second one: its own, or the one that belongs to all.
+std::vector<TextPair> pairs_of(const RunWindow& window, const std::optional<std::string>& pair) {
+  std::vector<TextPair> pairs;
+  pairs.reserve(window.texts.size());
+  for (std::size_t index = 0; index < window.texts.size(); ++index) {
+    pairs.emplace_back(window.texts[index], pair ? *pair : window.source.pair_texts[index]);
+  }
+  return pairs;
+}
+
 WindowResult classify_texts(const Engine& engine, const ClassifyFlags& flags, const RunWindow& window,
                             RecordWriter& writer) {
-  ClassifyOptions options;
+  ClassifyOptions options = with_run(ClassifyOptions(), window);
   options.scores = flags.raw ? ScoreKind::kRaw : ScoreKind::kDeclared;
-  Classifications classes = engine.classify(window.texts, with_run(options, window));
+  const bool paired = flags.pair || flags.records.input.pair_field;
+  Classifications classes =
+      paired ? engine.classify_pairs(pairs_of(window, flags.pair), options) : engine.classify(window.texts, options);
   std::vector<ItemReport> items = classes.items;
   return {.items = std::move(items), .deliver = [&, classes = std::move(classes)] {
             for (std::size_t row = 0; row < classes.count(); ++row) {
@@ -126,13 +140,17 @@ WindowResult classify_spans(const Engine& engine, const ClassifyFlags& flags, co
 
 int run_classify(const Session& session, const ClassifyFlags& flags) {
   require_model(session);
+  if (flags.pair && !is_valid_utf8(*flags.pair)) {
+    throw Error(ErrorCode::kInvalidInput, "the text of --pair is not valid UTF-8");
+  }
   TextSource source(flags.records.input);
   TextWindow first = source.next().value();  // a source without any text has thrown
   const Engine engine = load_engine(session);
   RecordWriter writer(flags.records, session);
   const bool spans = engine.info().task == "classify-tokens";
-  if (spans && (flags.top_k || flags.raw)) {
-    throw Error(ErrorCode::kInvalidInput, "--top-k and --raw are for labels of whole texts, this model labels tokens");
+  if (spans && (flags.top_k || flags.raw || flags.pair || flags.records.input.pair_field)) {
+    throw Error(ErrorCode::kInvalidInput,
+                "--top-k, --raw, --pair and --pair-field are for labels of whole texts, this model labels tokens");
   }
   if (!spans && flags.aggregation) {
     throw Error(ErrorCode::kInvalidInput, "--aggregation is for labels of tokens, this model labels whole texts");
@@ -150,6 +168,12 @@ void add_classify_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("classify", "print the labels of texts, or of words in them");
   auto flags = std::make_shared<ClassifyFlags>();  // owned by the callbacks of this command alone
   add_record_flags(*command, flags->records, "texts");
+  CLI::Option* pair = add_text_option(*command, "--pair", flags->pair,
+                                      "a second text that is read behind each, for models of pairs (entailment)");
+  add_text_option(*command, "--pair-field", flags->records.input.pair_field,
+                  "the input is JSON lines with a second text of each under NAME")
+      ->type_name("NAME")
+      ->excludes(pair);
   limit_to_range(command->add_option_function<int>(
                      "--top-k", [flags](int count) { flags->top_k = static_cast<std::size_t>(count); },
                      "print only the N likeliest labels of a text [all]"),
@@ -160,8 +184,13 @@ void add_classify_command(CLI::App& app, Session& session) {
                      "how labels of tokens become spans [auto: bioes where they are written so]"),
                  {"auto", "none", "simple", "bioes"});
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   add_run_flags(*command, session);
-  command->footer("Example:\n  mlx_embeddings classify -m ./sentiment \"what a fine day\" --output jsonl");
+  command->footer(
+      "Examples:\n"
+      "  mlx_embeddings classify -m ./sentiment \"what a fine day\" --output jsonl\n"
+      "  mlx_embeddings classify -m ./nli \"a man is eating\" --pair \"somebody eats\"\n"
+      "  mlx_embeddings classify -m ./nli -i pairs.jsonl --field premise --pair-field hypothesis");
   command->callback(
       [flags, &session] { session.action = [flags, &session] { return run_classify(session, *flags); }; });
 }

@@ -155,6 +155,7 @@ void add_embed_command(CLI::App& app, Session& session) {
                  {"summary", "json", "jsonl"})
       ->excludes(file);
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   add_embed_flags(*command, session);
   CLI::Option* query = command->add_flag_callback(
       "--query", [&session] { session.embed.role = Role::kQuery; }, "the texts are queries: use the prompt for those");

@@ -43,7 +43,7 @@ int run_flat(Session& session, const FlatFlags& flags) {
   if (flags.texts.empty()) {
     throw Error(ErrorCode::kInvalidInput, "Provide at least one --text or --image input.");
   }
-  TextSource source(TextInput{flags.texts, std::nullopt, std::nullopt});
+  TextSource source({.arguments = flags.texts, .file = {}, .field = {}, .pair_field = {}});
   TextWindow first = source.next().value();  // there is at least one text
   const Engine engine = load_engine(session);
   if (!session.embed.max_length) {
@@ -70,6 +70,7 @@ void add_flat_form(CLI::App& app, Session& session) {
   app.add_flag("--trust-remote-code", flags->trust_remote_code,
                "accepted and without effect: no code of a model's repository is ever run");
   add_model_flags(app, session);
+  add_task_flag(app, session);
   add_embed_flags(app, session);
   app.callback([flags, &app, &session] {
     if (app.get_subcommands().empty()) {

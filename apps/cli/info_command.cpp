@@ -123,6 +123,7 @@ void add_info_command(CLI::App& app, Session& session) {
   auto output = std::make_shared<std::string>("text");  // owned by the callbacks of this command alone
   limit_to_names(command->add_option("--output", *output, "text for reading, or json [text]"), {"text", "json"});
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   command->footer("Example:\n  mlx_embeddings info -m ./all-MiniLM-L6-v2 --precision fp32");
   command->callback(
       [output, &session] { session.action = [output, &session] { return run_info(session, *output == "json"); }; });

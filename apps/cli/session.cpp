@@ -54,6 +54,19 @@ void add_model_flags(CLI::App& app, Session& session) {
   app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
 }
 
+void add_task_flag(CLI::App& app, Session& session) {
+  add_choice<Task>(app, "--task", session.load.task,
+                   {{"auto", Task::kAuto},
+                    {"embed", Task::kEmbed},
+                    {"multi-vector", Task::kMultiVector},
+                    {"sparse", Task::kSparse},
+                    {"rerank", Task::kRerank},
+                    {"classify", Task::kClassify},
+                    {"classify-tokens", Task::kClassifyTokens},
+                    {"fill-mask", Task::kFillMask}},
+                   "what the model is loaded for [auto: what the checkpoint declares]");
+}
+
 void add_prompt_flags(CLI::App& app, Session& session) {
   CLI::Option* prompt = add_text_option(app, "--prompt", session.embed.prompt, "put before every text as it is");
   add_text_option(app, "--prompt-name", session.embed.prompt_name, "a prompt that the checkpoint declares")

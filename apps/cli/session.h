@@ -24,6 +24,7 @@ struct Session {
 };
 
 void add_model_flags(CLI::App& app, Session& session);   ///< -m --device --precision --threads --pooling -v -q
+void add_task_flag(CLI::App& app, Session& session);     ///< --task, where the command itself does not decide it
 void add_run_flags(CLI::App& app, Session& session);     ///< --max-length --on-overflow --batch-tokens
 void add_embed_flags(CLI::App& app, Session& session);   ///< those, and --prompt --dimensions --no-normalize
 void add_prompt_flags(CLI::App& app, Session& session);  ///< --prompt --prompt-name

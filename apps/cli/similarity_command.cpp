@@ -132,6 +132,7 @@ void add_similarity_command(CLI::App& app, Session& session) {
   limit_to_names(command->add_option("--output", flags->output, "a table for reading, or json [table]"),
                  {"table", "json"});
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   add_embed_flags(*command, session);
   command->footer(
       "Example:\n"

@@ -59,6 +59,7 @@ struct TextSource::State {
   std::unique_ptr<Descriptor> input;  // null: the texts are the arguments
   std::string path;                   // "-" for standard input
   std::optional<std::string> field;
+  std::optional<std::string> pair_field;
   std::optional<std::size_t> total_bytes;
   std::string buffer;           // read and not yet handed out
   std::size_t position = 0;     // start of the next line in the buffer
@@ -74,8 +75,9 @@ struct TextSource::State {
   void fill();
   [[nodiscard]] bool pauses() const;
   [[nodiscard]] std::optional<std::string_view> take_line();
-  [[nodiscard]] std::optional<std::string> text_of(std::string_view line) const;
-  [[nodiscard]] std::string field_of(std::string_view line) const;
+  void add_line(TextWindow& window, std::string_view line) const;
+  [[nodiscard]] Json object_of(std::string_view line) const;
+  [[nodiscard]] std::string text_of(const Json& object, const std::string& key, std::string_view flag) const;
 };
 
 void TextSource::State::open() {
@@ -144,20 +146,25 @@ std::optional<std::string_view> TextSource::State::take_line() {
   return line;
 }
 
-std::optional<std::string> TextSource::State::text_of(std::string_view line) const {
+void TextSource::State::add_line(TextWindow& window, std::string_view line) const {
   if (!is_valid_utf8(line)) {
     not_utf8(line_name());
   }
   if (!field) {
-    return std::string(line);
+    window.texts.emplace_back(line);
+  } else if (line.find_first_not_of(" \t") != std::string_view::npos) {
+    const Json object = object_of(line);
+    window.texts.push_back(text_of(object, *field, "--field"));
+    if (pair_field) {
+      window.pair_texts.push_back(text_of(object, *pair_field, "--pair-field"));
+    }
+  } else {
+    return;  // JSON lines may be blank
   }
-  if (line.find_first_not_of(" \t") == std::string_view::npos) {
-    return std::nullopt;
-  }
-  return field_of(line);
+  window.lines.push_back(line_number);
 }
 
-std::string TextSource::State::field_of(std::string_view line) const {
+Json TextSource::State::object_of(std::string_view line) const {
   Json object;
   try {
     object = parse_json(line, line_name());
@@ -169,18 +176,22 @@ std::string TextSource::State::field_of(std::string_view line) const {
     throw Error(ErrorCode::kInvalidInput, fmt::format("{} is a JSON {}, an object with the field '{}' is wanted",
                                                       line_name(), object.type_name(), *field));
   }
-  const auto found = object.find(*field);
+  return object;
+}
+
+std::string TextSource::State::text_of(const Json& object, const std::string& key, std::string_view flag) const {
+  const auto found = object.find(key);
   if (found == object.end()) {
     std::string keys;
     for (const auto& item : object.items()) {
       keys += fmt::format("{}'{}'", keys.empty() ? "" : ", ", item.key());
     }
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{} has no field '{}'; it has {}; name one with --field",
-                                                      line_name(), *field, keys.empty() ? "none" : keys));
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{} has no field '{}'; it has {}; name one with {}", line_name(),
+                                                      key, keys.empty() ? "none" : keys, flag));
   }
   if (!found->is_string()) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("field '{}' in {} is a JSON {}, a string is wanted", *field,
-                                                      line_name(), found->type_name()));
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("field '{}' in {} is a JSON {}, a string is wanted", key, line_name(), found->type_name()));
   }
   return found->get<std::string>();
 }
@@ -199,6 +210,9 @@ TextSource::TextSource(const TextInput& input) : state_(std::make_unique<State>(
   if (!input.file && input.field) {
     throw Error(ErrorCode::kInvalidInput, "--field is for JSON lines read with -i, but the texts are arguments");
   }
+  if (!input.file && input.pair_field) {
+    throw Error(ErrorCode::kInvalidInput, "--pair-field is for JSON lines read with -i, but the texts are arguments");
+  }
   state_->arguments = input.arguments;
   for (std::size_t i = 0; i < input.arguments.size(); ++i) {
     if (!is_valid_utf8(input.arguments[i])) {
@@ -210,6 +224,11 @@ TextSource::TextSource(const TextInput& input) : state_(std::make_unique<State>(
     state_->field = input.field;
     if (!state_->field && ends_with_jsonl(state_->path)) {
       state_->field = "text";
+    }
+    state_->pair_field = input.pair_field;
+    if (state_->pair_field && !state_->field) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "--pair-field is for JSON lines: name the field of the first text with --field");
     }
     state_->open();
   }
@@ -233,10 +252,7 @@ std::optional<TextWindow> TextSource::next() {
     const std::size_t begin = state.position;
     if (const auto line = state.take_line()) {
       window.bytes += state.position - begin;
-      if (auto text = state.text_of(*line)) {
-        window.texts.push_back(std::move(*text));
-        window.lines.push_back(state.line_number);
-      }
+      state.add_line(window, *line);
     } else if (state.ended || (!window.texts.empty() && state.pauses())) {
       break;
     } else {

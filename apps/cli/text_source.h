@@ -12,15 +12,17 @@ namespace mlxe::cli {
 /// Some of the texts, in order.
 struct TextWindow {
   std::vector<std::string> texts;
-  std::vector<std::size_t> lines;  ///< line number of each, from 1; empty for arguments
-  std::size_t bytes = 0;           ///< of the input that the window used up
+  std::vector<std::string> pair_texts;  ///< what belongs to each as a second text; empty without TextInput::pair_field
+  std::vector<std::size_t> lines;       ///< line number of each, from 1; empty for arguments
+  std::size_t bytes = 0;                ///< of the input that the window used up
 };
 
 /// Where `-i` and the arguments say the texts come from.
 struct TextInput {
   std::vector<std::string> arguments;
-  std::optional<std::string> file;   ///< "-" is standard input
-  std::optional<std::string> field;  ///< JSON lines: the key of the text
+  std::optional<std::string> file;        ///< "-" is standard input
+  std::optional<std::string> field;       ///< JSON lines: the key of the text
+  std::optional<std::string> pair_field;  ///< JSON lines: the key of a second text
 };
 
 /// Lines end with LF or CRLF; the last one may lack it; an empty line is an empty text. A byte order mark at the very

@@ -93,6 +93,7 @@ void add_tokens_command(CLI::App& app, Session& session) {
   auto flags = std::make_shared<RecordFlags>();  // owned by the callbacks of this command alone
   add_record_flags(*command, *flags, "texts");
   add_model_flags(*command, session);
+  add_task_flag(*command, session);
   add_run_flags(*command, session);
   command->footer("Example:\n  mlx_embeddings tokens -m ./all-MiniLM-L6-v2 \"unbelievable\" --max-length 16");
   command->callback([flags, &session] { session.action = [flags, &session] { return run_tokens(session, *flags); }; });

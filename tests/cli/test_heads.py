@@ -203,6 +203,49 @@ def test_a_bad_text_is_named_by_its_line(run, tmp_path):
     assert "line 8194 of" in result.stderr and "has no '[MASK]'" in result.stderr
 
 
+def golden_pairs(folder):
+    cases = json.loads((FIXTURES / folder / "cases.json").read_text(encoding="utf-8"))["cases"]
+    case = next(case for case in cases if case["kind"] == "tokenize+classify_pairs")
+    return case["pairs"], load_file(FIXTURES / folder / "expected.safetensors")[case["tensors"]["logits"]["key"]]
+
+
+def test_pairs_are_classified_as_the_goldens_say(run, tmp_path):
+    pairs, wanted = golden_pairs("bert-classify")
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps({"premise": a, "hypothesis": b}) + "\n" for a, b in pairs))
+    arguments = ["classify", "-m", FIXTURES / "bert-classify", "--raw", "--output", "jsonl"]
+    found = lines(run(*arguments, "-i", path, "--field", "premise", "--pair-field", "hypothesis"))
+    assert len(found) == len(pairs)
+    labels = sorted(found[0]["labels"], key=lambda label: label["label"])
+    for line, logits in zip(found, wanted, strict=True):
+        assert sorted(label["score"] for label in line["labels"]) == pytest.approx(sorted(logits.tolist()), abs=2e-5)
+    alone = lines(run(*arguments, "--pair", pairs[0][1], "--", pairs[0][0]))
+    assert alone[0]["labels"] == found[0]["labels"] and len(labels) == wanted.shape[1]
+
+
+def test_pairs_that_are_not_there_are_refused(run, tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "a"}\n')
+    model = ["-m", FIXTURES / "bert-classify"]
+    result = run("classify", *model, "-i", path, "--pair-field", "b")
+    assert result.returncode == 2 and "line 1 of" in result.stderr and "has no field 'b'; it has 'text'" in result.stderr
+    assert "--pair-field is for JSON lines" in run("classify", *model, "a", "--pair-field", "b").stderr
+    (tmp_path / "texts.txt").write_text("a\n")
+    assert "--field" in run("classify", *model, "-i", tmp_path / "texts.txt", "--pair-field", "b").stderr
+    assert run("classify", *model, "a", "--pair", "b", "--pair-field", "c").returncode == 2
+
+
+def test_another_head_can_be_asked_for(run):
+    folder = FIXTURES / "bert-classify"
+    refused = run("embed", "-m", folder, "a")
+    assert refused.returncode != 0 and "classif" in refused.stderr
+    vectors = json.loads(run("embed", "-m", folder, "--task", "embed", "--output", "json", "a").stdout)
+    assert vectors["shape"][0] == 1
+    assert json.loads(run("info", "-m", folder, "--task", "embed", "--output", "json").stdout)["task"] == "embed"
+    wrong = run("embed", "-m", folder, "--task", "fill-mask", "a")
+    assert wrong.returncode != 0
+
+
 def test_flags_of_the_other_kind_of_labels_are_refused(run):
     for flags in (["--top-k", "1"], ["--raw"]):
         result = run("classify", "-m", FIXTURES / "bert-tokens", "a", *flags)
