@@ -44,19 +44,18 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConf
   refuse_head("bert", spec.kind);
 }
 
-class Bert final : public Model {
+class Bert final : public HeadedModel {
  public:
   Bert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size,
                 .num_token_types = config.type_vocab_size},
         spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
               .activation = config.hidden_act,
-              .eps = config.layer_norm_eps},
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+              .eps = config.layer_norm_eps} {
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
     token_type_embeddings_ =
@@ -84,15 +83,9 @@ class Bert final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable token_type_embeddings_;
   EmbeddingTable position_embeddings_;

@@ -72,18 +72,17 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const DistilBertC
   refuse_head("distilbert", spec.kind);
 }
 
-class DistilBert final : public Model {
+class DistilBert final : public HeadedModel {
  public:
   DistilBert(const DistilBertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.dim,
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        traits_{.hidden_size = config.dim,
                 .num_layers = config.n_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size},
         spec_{.attention = encoder_attention(config.dim, config.n_heads),
               .activation = config.activation,
-              .eps = kNormEps},
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+              .eps = kNormEps} {
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, config.dim);
     position_embeddings_ =
         take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, config.dim);
@@ -106,15 +105,9 @@ class DistilBert final : public Model {
     return x;  // [tokens, dim]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable position_embeddings_;
   NormWeight embeddings_norm_;

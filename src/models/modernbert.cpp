@@ -151,10 +151,11 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const ModernBertC
   return head;
 }
 
-class ModernBert final : public Model {
+class ModernBert final : public HeadedModel {
  public:
   ModernBert(const ModernBertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size},
@@ -163,9 +164,7 @@ class ModernBert final : public Model {
         global_rope_(config.global_rope),
         local_rope_(config.local_rope),
         global_attention_(encoder_attention(config.hidden_size, config.num_attention_heads)),
-        local_attention_(global_attention_),
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+        local_attention_(global_attention_) {
     local_attention_.left_window = config.window;
     local_attention_.right_window = config.window;
     const int hidden = config.hidden_size;
@@ -188,10 +187,6 @@ class ModernBert final : public Model {
       x = forward_layer(ops, layer, x, batch, layer.is_global ? global_table : local_table);
     }
     return ops.layer_norm(x, final_norm_, norm_eps_);  // [tokens, hidden]
-  }
-
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
   }
 
  private:
@@ -218,8 +213,6 @@ class ModernBert final : public Model {
   RopeFrequencies local_rope_;
   AttentionSpec global_attention_;
   AttentionSpec local_attention_;
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable embeddings_;
   NormWeight embeddings_norm_;
   std::vector<Layer> layers_;

@@ -69,19 +69,18 @@ DistanceBias take_distance_bias(WeightMap& weights, const MpnetConfig& config) {
   return bias;
 }
 
-class Mpnet final : public Model {
+class Mpnet final : public HeadedModel {
  public:
   Mpnet(const MpnetConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_roberta_head(weights, backend, "mpnet", config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings - kPaddingId - 1,
                 .vocab_size = config.vocab_size},
         spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
               .activation = config.hidden_act,
               .eps = config.layer_norm_eps},
-        distance_bias_(take_distance_bias(weights, config)),
-        head_kind_(head.kind),
-        head_(take_roberta_head(weights, backend, "mpnet", config, head)) {
+        distance_bias_(take_distance_bias(weights, config)) {
     spec_.attention.distance_bias = &distance_bias_;
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
@@ -106,16 +105,10 @@ class Mpnet final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
   DistanceBias distance_bias_;  // spec_ points to it
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable position_embeddings_;
   NormWeight embeddings_norm_;

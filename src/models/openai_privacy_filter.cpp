@@ -2,8 +2,6 @@
 // Source: transformers/models/openai_privacy_filter/modeling_openai_privacy_filter.py
 #include <array>
 #include <cmath>
-#include <cstring>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,27 +66,12 @@ struct Layer {
 
 // One expert's part of tensors [experts, in, out] and [experts, out], as a linear layer wants it: [out, in].
 LinearPart expert_part(const HostTensor& all_weights, const HostTensor& all_biases, int expert) {
-  const auto in = static_cast<std::size_t>(all_weights.shape[1]);
-  const auto out = static_cast<std::size_t>(all_weights.shape[2]);
-  LinearPart part = {
-      .weight = {.dtype = all_weights.dtype, .shape = {all_weights.shape[2], all_weights.shape[1]}, .owner = nullptr},
-      .bias = HostTensor{.dtype = all_biases.dtype, .shape = {all_weights.shape[2]}, .owner = all_biases.owner}};
-  if (!all_weights.has_data() || !all_biases.has_data()) {
-    return part;
-  }
-  const auto index = static_cast<std::size_t>(expert);
-  const std::size_t size = size_bytes(all_weights.dtype);
-  const std::byte* source = all_weights.data + index * in * out * size;
-  auto copy = std::make_shared<std::vector<std::byte>>(in * out * size);  // owned by the part alone
-  for (std::size_t row = 0; row < in; ++row) {
-    for (std::size_t column = 0; column < out; ++column) {
-      std::memcpy(copy->data() + (column * in + row) * size, source + (row * out + column) * size, size);
-    }
-  }
-  part.weight.data = copy->data();
-  part.weight.owner = std::move(copy);
-  part.bias->data = all_biases.data + index * out * size_bytes(all_biases.dtype);
-  return part;
+  const int in = all_weights.shape[1];
+  HostTensor rows = all_weights;
+  rows.shape = {all_weights.shape[0] * in, all_weights.shape[2]};
+  HostTensor bias = row_slice(all_biases, expert, 1);
+  bias.shape = {all_weights.shape[2]};
+  return {.weight = transposed(row_slice(rows, expert * in, in)), .bias = std::move(bias)};
 }
 
 std::vector<GatedMlp> take_experts(WeightMap& weights, Backend& backend, const std::string& name,

@@ -36,10 +36,11 @@ struct RobertaConfig : EncoderConfig {
   [[nodiscard]] int max_positions() const { return max_position_embeddings - pad_token_id - 1; }
 };
 
-class Roberta final : public Model {
+class Roberta final : public HeadedModel {
  public:
   Roberta(const RobertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_roberta_head(weights, backend, "roberta", config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_positions(),
                 .vocab_size = config.vocab_size,
@@ -47,9 +48,7 @@ class Roberta final : public Model {
         pad_token_id_(config.pad_token_id),
         spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
               .activation = config.hidden_act,
-              .eps = config.layer_norm_eps},
-        head_kind_(head.kind),
-        head_(take_roberta_head(weights, backend, "roberta", config, head)) {
+              .eps = config.layer_norm_eps} {
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
     token_type_embeddings_ =
@@ -77,16 +76,10 @@ class Roberta final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   ModelTraits traits_;
   int pad_token_id_;
   PostNormSpec spec_;
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable token_type_embeddings_;
   EmbeddingTable position_embeddings_;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/json.h"
 #include "models/architecture.h"
@@ -15,6 +16,23 @@
 #include "weights/weight_map.h"
 
 namespace mlxe {
+
+/// A model with a PredictionHead on top, or with none.
+class HeadedModel : public Model {
+ public:
+  [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
+    return has_head_ ? head_logits(ops, head_, hidden, batch) : Model::logits(ops, hidden, batch);
+  }
+
+ protected:
+  /// \param head  of the kind that `spec` wants; anything if it wants none
+  HeadedModel(const HeadSpec& spec, PredictionHead head)
+      : has_head_(spec.kind != HeadKind::kNone), head_(std::move(head)) {}
+
+ private:
+  bool has_head_;
+  PredictionHead head_;
+};
 
 /// What BERT and its relatives write under the same keys of config.json.
 struct EncoderConfig {

@@ -123,10 +123,11 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConf
   }
 }
 
-class JinaBert final : public Model {
+class JinaBert final : public HeadedModel {
  public:
   JinaBert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size,
@@ -136,8 +137,6 @@ class JinaBert final : public Model {
               .is_gated = true,
               .eps = config.layer_norm_eps},
         distance_bias_(fading_attention(config.num_attention_heads, config.max_position_embeddings)),
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)),
         has_qk_norms_(weights.has("encoder.layer.0.attention.self.layer_norm_q.weight")) {
     spec_.attention.distance_bias = &distance_bias_;
     const int hidden = config.hidden_size;
@@ -163,10 +162,6 @@ class JinaBert final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   Tensor forward_second_generation(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
     const int hidden = traits_.hidden_size;
@@ -185,8 +180,6 @@ class JinaBert final : public Model {
   ModelTraits traits_;
   PostNormSpec spec_;
   DistanceBias distance_bias_;  // spec_ points to it
-  HeadKind head_kind_;
-  PredictionHead head_;
   bool has_qk_norms_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable token_type_embeddings_;

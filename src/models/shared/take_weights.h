@@ -13,8 +13,7 @@ namespace mlxe {
 
 enum class Bias {
   kNone,
-  kYes,        ///< a checkpoint without it is an error
-  kIfPresent,  ///< configurations of some families do not say
+  kYes,  ///< a checkpoint without it is an error
 };
 
 /// NAME.weight [out, in] and NAME.bias [out].
@@ -23,8 +22,6 @@ inline LinearPart take_part(WeightMap& weights, const std::string& name, int out
   LinearPart part{.weight = weights.take(name + ".weight", {out_features, in_features}), .bias = std::nullopt};
   if (bias == Bias::kYes) {
     part.bias = weights.take(name + ".bias", {out_features});
-  } else if (bias == Bias::kIfPresent) {
-    part.bias = weights.take_if_present(name + ".bias", {out_features});
   }
   return part;
 }
