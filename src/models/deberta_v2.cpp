@@ -179,6 +179,23 @@ Tensor neighbours(Ops& ops, const Tensor& x, const PackedBatch& batch, int offse
   return ops.add_rows(ops.scale(x, 0.0F), ops.take_rows(x, from), to, std::vector<float>(to.size(), 1.0F));
 }
 
+// Microsoft's own head, or the one that transformers had before it ("legacy"). Files that do not say which have the one
+// whose weights they have: transformers would fill the other with random numbers.
+PredictionHead take_words_head(WeightMap& weights, Backend& backend, const DebertaConfig& config) {
+  const bool is_legacy =
+      config.legacy_head.value_or(weights.has("cls.predictions.bias") || !weights.has("lm_predictions.lm_head.bias"));
+  const MaskedLmNames legacy = {.dense = "cls.predictions.transform.dense",
+                                .norm = "cls.predictions.transform.LayerNorm",
+                                .decoder = "cls.predictions.decoder",
+                                .bias = "cls.predictions.bias"};
+  const MaskedLmNames own = {.dense = "lm_predictions.lm_head.dense",
+                             .norm = "lm_predictions.lm_head.LayerNorm",
+                             .decoder = "lm_predictions.lm_head.decoder",  // which there never is: it is tied
+                             .bias = "lm_predictions.lm_head.bias"};
+  return take_masked_lm_head(weights, backend, is_legacy ? legacy : own, config.hidden_act, config.layer_norm_eps,
+                             config.hidden_size, config.vocab_size);
+}
+
 PredictionHead take_head(WeightMap& weights, Backend& backend, const DebertaConfig& config, const HeadSpec& spec) {
   for (const char* prefix : {"pooler.", "classifier.", "cls.", "lm_predictions.", "mask_predictions.", "qa_outputs."}) {
     weights.allow_unused(prefix);
@@ -189,22 +206,23 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const DebertaConf
       return take_first_token_head(weights, backend, "pooler.dense", config.pooler_hidden_act, "classifier",
                                    config.hidden_size, spec.num_labels);
     case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
-    default: refuse_head("deberta-v2", spec.kind);
+    case HeadKind::kMaskedLm: return take_words_head(weights, backend, config);
+    case HeadKind::kNextToken: break;
   }
+  refuse_head("deberta-v2", spec.kind);
 }
 
-class DebertaV2 final : public Model {
+class DebertaV2 final : public HeadedModel {
  public:
   DebertaV2(const DebertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : config_(config),
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        config_(config),
         traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size,
                 .num_token_types = config.type_vocab_size},
-        attention_(encoder_attention(config.hidden_size, config.num_attention_heads)),
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+        attention_(encoder_attention(config.hidden_size, config.num_attention_heads)) {
     attention_.scale = config.score_scale();
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
@@ -246,8 +264,9 @@ class DebertaV2 final : public Model {
     }
     const Tensor embedded = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, config_.layer_norm_eps);
     Tensor x = embedded;
+    RelativeScores relative = relative_;
     for (std::size_t index = 0; index < layers_.size(); ++index) {
-      x = forward_layer(ops, layers_[index], x, batch);
+      x = forward_layer(ops, layers_[index], x, batch, relative);
       if (index == 0 && convolution_) {
         x = add_convolution(ops, x, embedded, batch);
       }
@@ -255,18 +274,15 @@ class DebertaV2 final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
-  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
+  /// \param relative  its scores are those of the layer before, if any, and become this one's
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
+                       RelativeScores& relative) const {
     const int hidden = config_.hidden_size;
     const float eps = config_.layer_norm_eps;
     const Tensor qkv = ops.linear(x, layer.parts.qkv);
     const Tensor q = ops.columns(qkv, 0, hidden);
     const Tensor k = ops.columns(qkv, hidden, hidden);
-    RelativeScores relative = relative_;
     relative.by_query = compare(ops, q, layer.position_keys);
     relative.by_key = compare(ops, k, layer.position_queries);
     AttentionSpec attention = attention_;
@@ -305,8 +321,6 @@ class DebertaV2 final : public Model {
   ModelTraits traits_;
   AttentionSpec attention_;
   RelativeScores relative_;  // without the scores of a batch
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable position_embeddings_;    // empty without position_biased_input
   EmbeddingTable token_type_embeddings_;  // empty without token types

@@ -86,6 +86,18 @@ PostNormLayer take_layer(WeightMap& weights, Backend& backend, const NewConfig& 
   };
 }
 
+// The Hub's code and transformers name the norm differently; the latter's activation is fixed.
+PredictionHead take_words_head(WeightMap& weights, Backend& backend, const NewConfig& config) {
+  const bool is_native = weights.has("lm_head.layer_norm.weight");
+  return take_masked_lm_head(weights, backend,
+                             {.dense = "lm_head.dense",
+                              .norm = is_native ? "lm_head.layer_norm" : "lm_head.norm",
+                              .decoder = "lm_head.decoder",
+                              .bias = "lm_head.decoder.bias"},
+                             is_native ? Activation::kGeluErf : config.hidden_act, config.layer_norm_eps,
+                             config.hidden_size, config.vocab_size);
+}
+
 PredictionHead take_head(WeightMap& weights, Backend& backend, const NewConfig& config, const HeadSpec& spec) {
   for (const char* prefix : {"pooler.", "lm_head.", "classifier.", "qa_outputs."}) {
     weights.allow_unused(prefix);
@@ -96,14 +108,17 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const NewConfig& 
       return take_first_token_head(weights, backend, "pooler.dense", Activation::kTanh, "classifier",
                                    config.hidden_size, spec.num_labels);
     case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
-    default: refuse_head("new", spec.kind);
+    case HeadKind::kMaskedLm: return take_words_head(weights, backend, config);
+    case HeadKind::kNextToken: break;
   }
+  refuse_head("new", spec.kind);
 }
 
-class New final : public Model {
+class New final : public HeadedModel {
  public:
   New(const NewConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
-      : traits_{.hidden_size = config.hidden_size,
+      : HeadedModel(head, take_head(weights, backend, config, head)),
+        traits_{.hidden_size = config.hidden_size,
                 .num_layers = config.num_hidden_layers,
                 .max_positions = config.max_position_embeddings,
                 .vocab_size = config.vocab_size,
@@ -112,9 +127,7 @@ class New final : public Model {
               .activation = config.hidden_act,
               .is_gated = true,
               .eps = config.layer_norm_eps},
-        rope_(config.rope),
-        head_kind_(head.kind),
-        head_(take_head(weights, backend, config, head)) {
+        rope_(config.rope) {
     const int hidden = config.hidden_size;
     word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
     if (config.type_vocab_size > 0) {
@@ -142,16 +155,10 @@ class New final : public Model {
     return x;  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_kind_ == HeadKind::kNone ? Model::logits(ops, hidden, batch) : head_logits(ops, head_, hidden, batch);
-  }
-
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
   RopeFrequencies rope_;
-  HeadKind head_kind_;
-  PredictionHead head_;
   EmbeddingTable word_embeddings_;
   EmbeddingTable token_type_embeddings_;  // empty without token types
   NormWeight embeddings_norm_;
@@ -165,7 +172,7 @@ std::unique_ptr<Model> make_new(const JsonFields& config, WeightMap& weights, Ba
 }
 
 std::optional<std::string> new_weight_name(std::string_view checkpoint_name) {
-  return encoder_weight_name(checkpoint_name, "new.");
+  return encoder_weight_name(checkpoint_name, checkpoint_name.starts_with("gte.") ? "gte." : "new.");
 }
 
 }  // namespace mlxe

@@ -57,8 +57,14 @@ TEST(DebertaV2, RefusesWhatItCannotCompute) {
   EXPECT_ERROR(kCorruptModel, "'position_buckets' is 126, wanted from 2 to less than twice the largest distance",
                load_with({{"position_buckets", 126}}));
   EXPECT_ERROR(kCorruptModel, "'position_buckets' is 1, wanted", load_with({{"position_buckets", 1}}));
-  EXPECT_ERROR(kUnsupported, "no head for logits of masked words",
-               load_with(Json::object(), {.kind = HeadKind::kMaskedLm}));
+  EXPECT_ERROR(kUnsupported, "no head for next-token logits",
+               load_with(Json::object(), {.kind = HeadKind::kNextToken}));
+}
+
+TEST(DebertaV2, TakesTheHeadForMaskedWordsThatTheFileNames) {
+  const HeadSpec head = {.kind = HeadKind::kMaskedLm};
+  EXPECT_ERROR(kCorruptModel, "cls.predictions.transform.dense.weight", load_with(Json::object(), head));
+  EXPECT_ERROR(kCorruptModel, "lm_predictions.lm_head.LayerNorm.weight", load_with({{"legacy", false}}, head));
 }
 
 // The projections of positions are computed while loading; a missing weight must be named all the same.

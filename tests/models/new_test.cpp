@@ -37,13 +37,15 @@ TEST(New, RefusesWhatItCannotCompute) {
                "encoder.layer.0.mlp.up_gate_proj.weight (in the file: "
                "new.encoder.layer.0.mlp.up_gate_proj.weight): has shape [96, 32], wanted [100, 32]",
                load_with({{"intermediate_size", 50}}));
-  EXPECT_ERROR(kUnsupported, "no head for logits of masked words",
-               load_with(Json::object(), {.kind = HeadKind::kMaskedLm}));
+  EXPECT_ERROR(kCorruptModel, "lm_head.norm.weight", load_with(Json::object(), {.kind = HeadKind::kMaskedLm}));
+  EXPECT_ERROR(kUnsupported, "no head for next-token logits",
+               load_with(Json::object(), {.kind = HeadKind::kNextToken}));
 }
 
 TEST(New, WeightNamesLoseThePrefix) {
   const auto& rule = find_architecture("new").weight_name;
   EXPECT_EQ(rule("new.encoder.layer.0.attn_ln.weight"), "encoder.layer.0.attn_ln.weight");
+  EXPECT_EQ(rule("gte.encoder.layer.0.attn_ln.weight"), "encoder.layer.0.attn_ln.weight");
   EXPECT_EQ(rule("classifier.weight"), "classifier.weight");
 }
 

@@ -107,6 +107,9 @@ DebertaConfig DebertaConfig::parse(const JsonFields& fields) {
   if (config.relative_attention) {
     parse_distances(fields, config);
   }
+  if (fields.has("legacy")) {
+    config.legacy_head = fields.boolean("legacy", true);
+  }
   config.conv_taps = fields.integer("conv_kernel_size", 0, 255, 0);
   if (config.conv_taps > 0) {
     parse_convolution(fields, config);

@@ -1,6 +1,8 @@
 // What config.json of a DeBERTa v2 or v3 says, checked.
 #pragma once
 
+#include <optional>
+
 #include "base/json.h"
 #include "models/shared/encoder.h"
 #include "tensor/ops.h"
@@ -21,6 +23,7 @@ struct DebertaConfig : EncoderConfig {
   // The convolution beside the first layer; no taps: none.
   int conv_taps = 0;
   Activation conv_act = Activation::kTanh;
+  std::optional<bool> legacy_head = {};  ///< of masked words, if the file says
 
   /// \throws Error{kCorruptModel, kUnsupported}
   [[nodiscard]] static DebertaConfig parse(const JsonFields& fields);
