@@ -1,6 +1,7 @@
 // MlxOps: the operations recorded as an MLX graph, which read() evaluates.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include <mlx/mlx.h>
@@ -43,13 +44,22 @@ class MlxOps final : public Ops {
  private:
   [[nodiscard]] mx::array activate(const mx::array& x, Activation activation) const;
   [[nodiscard]] mx::array rows_of(const mx::array& x, int begin, int end) const;
-  [[nodiscard]] mx::array attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
-                                     const AttentionSpec& spec) const;
-  /// The same with masks, biases and sinks, for row `row` of the batch.
-  [[nodiscard]] mx::array attend_row_biased(const mx::array& q, const mx::array& k, const mx::array& v,
-                                            const PackedBatch& batch, std::size_t row, const AttentionSpec& spec) const;
-  /// What AttentionSpec adds to the scores of a row: [num_heads, length, keys].
+  /// Row of a batch by MLX's own attention; nothing where it cannot serve.
+  [[nodiscard]] std::optional<mx::array> attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
+                                                    int keys, const AttentionSpec& spec) const;
+  /// The same for any spec, for row `row` of the batch; it holds several arrays of [num_heads, length, keys].
+  [[nodiscard]] mx::array attend_row_by_hand(const mx::array& q, const mx::array& k, const mx::array& v,
+                                             const PackedBatch& batch, std::size_t row,
+                                             const AttentionSpec& spec) const;
+  /// What AttentionSpec adds to the scores of a row: [num_heads, length, keys], or 0.
   [[nodiscard]] mx::array biases(const PackedBatch& batch, std::size_t row, int keys, const AttentionSpec& spec) const;
+  // Made on the device: on the host they would be loops over length * keys values for each layer.
+  /// key - query: [length, keys], int32
+  [[nodiscard]] mx::array distances(int length, int keys) const;
+  /// Whether a query sees a key at such a distance.
+  [[nodiscard]] mx::array visible(const mx::array& distance, const AttentionSpec& spec) const;
+  /// The place of a distance in a table of those from -largest to largest; those beyond count as these.
+  [[nodiscard]] mx::array bucket(const mx::array& distance, int largest) const;
   /// One vector [1, columns] from the tokens [first, end) of a text that begins at token `begin`.
   [[nodiscard]] mx::array pool_row(const mx::array& x, int begin, int first, int end, PoolingMode mode) const;
   /// Puts arrays [n, columns] below each other; none at all give [0, columns].

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,23 +12,65 @@
 namespace mlxe::mlx_backend {
 namespace {
 
-bool is_plain(const AttentionSpec& spec, int length, int keys) {
-  return keys == length && spec.left_window >= length && spec.right_window >= length && spec.distance_bias == nullptr &&
-         spec.relative == nullptr && spec.sinks == nullptr;
+/// How MLX's own attention is told who sees whom.
+enum class Mask { kNone, kCausal, kWindow };
+
+/// Nothing where MLX's own attention cannot serve: scores with biases, and tokens that may see nothing, for which it
+/// gives NaN instead of zeros.
+std::optional<Mask> mask_of(const AttentionSpec& spec, int length, int keys) {
+  if (spec.distance_bias != nullptr || spec.relative != nullptr || keys == 0) {
+    return std::nullopt;
+  }
+  if (spec.left_window >= length && spec.right_window >= length) {
+    return Mask::kNone;
+  }
+  if (keys < length) {
+    return std::nullopt;
+  }
+  return spec.left_window >= length && spec.right_window == 0 ? Mask::kCausal : Mask::kWindow;
 }
 
 }  // namespace
 
-mx::array MlxOps::attend_row(const mx::array& q, const mx::array& k, const mx::array& v,
-                             const AttentionSpec& spec) const {
+mx::array MlxOps::distances(int length, int keys) const {
+  const mx::array queries = mx::reshape(mx::arange(length, stream_), {length, 1}, stream_);
+  return mx::subtract(mx::arange(keys, stream_), queries, stream_);
+}
+
+mx::array MlxOps::visible(const mx::array& distance, const AttentionSpec& spec) const {
+  const mx::array left = mx::greater_equal(distance, mx::array(-spec.left_window), stream_);
+  return mx::logical_and(left, mx::less_equal(distance, mx::array(spec.right_window), stream_), stream_);
+}
+
+mx::array MlxOps::bucket(const mx::array& distance, int largest) const {
+  const mx::array clamped =
+      mx::minimum(mx::maximum(distance, mx::array(-largest), stream_), mx::array(largest), stream_);
+  return mx::add(clamped, mx::array(largest), stream_);
+}
+
+std::optional<mx::array> MlxOps::attend_row(const mx::array& q, const mx::array& k, const mx::array& v, int keys,
+                                            const AttentionSpec& spec) const {
   const int length = q.shape(0);
-  const auto by_head = [&](const mx::array& x, int heads) {
-    // [L, H*D] -> [1, L, H, D] -> [1, H, L, D]
-    return mx::transpose(mx::reshape(x, {1, length, heads, spec.head_dim}, stream_), {0, 2, 1, 3}, stream_);
+  const std::optional<Mask> mask = mask_of(spec, length, keys);
+  if (!mask) {
+    return std::nullopt;
+  }
+  const auto by_head = [&](const mx::array& x, int heads, int count) {
+    // [L, H*D] -> [1, count, H, D] -> [1, H, count, D]
+    return mx::transpose(mx::reshape(rows_of(x, 0, count), {1, count, heads, spec.head_dim}, stream_), {0, 2, 1, 3},
+                         stream_);
   };
-  const mx::array out =
-      mx::fast::scaled_dot_product_attention(by_head(q, spec.num_heads), by_head(k, spec.num_kv_heads),
-                                             by_head(v, spec.num_kv_heads), spec.scale, "", {}, {}, false, stream_);
+  std::optional<mx::array> seen;  // [L, keys]
+  if (*mask == Mask::kWindow) {
+    seen = visible(distances(length, keys), spec);
+  }
+  std::optional<mx::array> sinks;
+  if (spec.sinks != nullptr) {
+    sinks = to_array(*spec.sinks, {spec.num_heads});
+  }
+  const mx::array out = mx::fast::scaled_dot_product_attention(
+      by_head(q, spec.num_heads, length), by_head(k, spec.num_kv_heads, keys), by_head(v, spec.num_kv_heads, keys),
+      spec.scale, *mask == Mask::kCausal ? "causal" : "", seen, sinks, false, stream_);
   // [1, H, L, D] -> [L, H*D]
   return mx::reshape(mx::transpose(out, {0, 2, 1, 3}, stream_), {length, spec.num_heads * spec.head_dim}, stream_);
 }
@@ -36,27 +79,18 @@ mx::array MlxOps::biases(const PackedBatch& batch, std::size_t row, int keys, co
   const int begin = batch.offsets[row];
   const int end = batch.offsets[row + 1];
   const int length = end - begin;
-  mx::array sum = mx::zeros({spec.num_heads, length, keys}, mx::float32, stream_);
+  const mx::array distance = distances(length, keys);
+  mx::array sum = mx::array(0.0F);
   if (const DistanceBias* bias = spec.distance_bias) {
-    std::vector<std::int32_t> index;  // [length, keys]
-    for (int query = 0; query < length; ++query) {
-      for (int key = 0; key < keys; ++key) {
-        index.push_back(std::clamp(key - query, -bias->max_distance, bias->max_distance) + bias->max_distance);
-      }
-    }
     const mx::array table = to_array(bias->values, {spec.num_heads, 2 * bias->max_distance + 1});
-    const mx::array at(index.data(), {length * keys});
-    sum = mx::add(sum, mx::reshape(mx::take(table, at, 1, stream_), {spec.num_heads, length, keys}, stream_), stream_);
+    sum = mx::take(table, bucket(distance, bias->max_distance), 1, stream_);  // [H, L, keys]
   }
   if (const RelativeScores* relative = spec.relative) {
-    std::vector<std::int32_t> index;  // [length, keys]
-    for (int query = 0; query < length; ++query) {
-      for (int key = 0; key < keys; ++key) {
-        const int distance = std::clamp(query - key, -relative->max_distance, relative->max_distance);
-        index.push_back(relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)]);
-      }
-    }
-    const mx::array buckets(index.data(), {1, length, keys});
+    const mx::array bucket_of_distance(relative->bucket_of_distance.data(),
+                                       {static_cast<int>(relative->bucket_of_distance.size())});
+    const mx::array query_minus_key = mx::negative(distance, stream_);
+    const mx::array buckets = mx::expand_dims(
+        mx::take(bucket_of_distance, bucket(query_minus_key, relative->max_distance), 0, stream_), 0, stream_);
     // [L, H*B] -> [H, L, B]
     const auto by_head = [&](const Tensor& scores) {
       return mx::transpose(
@@ -76,20 +110,14 @@ mx::array MlxOps::biases(const PackedBatch& batch, std::size_t row, int keys, co
   return sum;
 }
 
-mx::array MlxOps::attend_row_biased(const mx::array& q, const mx::array& k, const mx::array& v,
-                                    const PackedBatch& batch, std::size_t row, const AttentionSpec& spec) const {
+mx::array MlxOps::attend_row_by_hand(const mx::array& q, const mx::array& k, const mx::array& v,
+                                     const PackedBatch& batch, std::size_t row, const AttentionSpec& spec) const {
   const int length = q.shape(0);
   const int keys = batch.key_lengths.empty() ? length : batch.key_lengths[row];
   if (keys == 0) {
     return mx::zeros({length, spec.num_heads * spec.head_dim}, mx::float32, stream_);
   }
-  std::vector<float> visible;  // [length, keys]: 1 or 0
-  for (int query = 0; query < length; ++query) {
-    for (int key = 0; key < keys; ++key) {
-      visible.push_back(query - key <= spec.left_window && key - query <= spec.right_window ? 1.0F : 0.0F);
-    }
-  }
-  const mx::array seen = to_array(visible, {1, length, keys});
+  const mx::array seen = mx::expand_dims(visible(distances(length, keys), spec), 0, stream_);  // [1, L, keys]
   const int group = spec.num_heads / spec.num_kv_heads;
   // [L, H*D] -> [H, L, D]; key heads repeat for their group
   const auto by_head = [&](const mx::array& x, int heads, int count) {
@@ -104,14 +132,15 @@ mx::array MlxOps::attend_row_biased(const mx::array& q, const mx::array& k, cons
   scores = mx::add(mx::multiply(scores, mx::array(spec.scale), stream_), biases(batch, row, keys, spec), stream_);
   // The softmax by hand: hidden keys weigh nothing, sinks take part, and a token that sees nothing gets zeros.
   const mx::array lowest = mx::array(std::numeric_limits<float>::lowest());
-  scores = mx::where(mx::greater(seen, mx::array(0.0F), stream_), scores, lowest, stream_);
+  scores = mx::where(seen, scores, lowest, stream_);
   mx::array largest = mx::max(scores, 2, /*keepdims=*/true, stream_);  // [H, L, 1]
   mx::array sinks = mx::array(0.0F);
   if (spec.sinks != nullptr) {
     sinks = to_array(*spec.sinks, {spec.num_heads, 1, 1});
     largest = mx::maximum(largest, sinks, stream_);
   }
-  const mx::array weights = mx::multiply(mx::exp(mx::subtract(scores, largest, stream_), stream_), seen, stream_);
+  const mx::array weights = mx::multiply(mx::exp(mx::subtract(scores, largest, stream_), stream_),
+                                         mx::astype(seen, mx::float32, stream_), stream_);
   mx::array total = mx::sum(weights, 2, /*keepdims=*/true, stream_);
   if (spec.sinks != nullptr) {
     total = mx::add(total, mx::exp(mx::subtract(sinks, largest, stream_), stream_), stream_);
@@ -135,8 +164,8 @@ Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
         const mx::array k_row = rows_of(array_of(k), begin, end);
         const mx::array v_row = rows_of(array_of(v), begin, end);
         const int keys = batch.key_lengths.empty() ? end - begin : batch.key_lengths[row];
-        parts.push_back(is_plain(spec, end - begin, keys) ? attend_row(q_row, k_row, v_row, spec)
-                                                          : attend_row_biased(q_row, k_row, v_row, batch, row, spec));
+        std::optional<mx::array> part = attend_row(q_row, k_row, v_row, keys, spec);
+        parts.push_back(part ? *std::move(part) : attend_row_by_hand(q_row, k_row, v_row, batch, row, spec));
       }
     }
     return wrap(stack_rows(std::move(parts), q.columns()));
