@@ -9,6 +9,9 @@ find_program(MOLD_PROGRAM mold)
 add_library(mlxe_flags INTERFACE)
 target_compile_features(mlxe_flags INTERFACE cxx_std_20)
 target_compile_options(mlxe_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+# A product and a sum are two roundings unless the code says fma: compilers differ in what they would join (GCC does on
+# ARM by default), and so would the bits of a vector.
+target_compile_options(mlxe_flags INTERFACE -ffp-contract=off)
 # GCC 12 reports these inside libstdc++ and fmt headers when it inlines them at -O3.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(mlxe_flags INTERFACE -Wno-error=array-bounds -Wno-error=stringop-overflow

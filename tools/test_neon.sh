@@ -4,19 +4,27 @@
 # Usage: tools/test_neon.sh [arguments of the test program]; under emulation all of them take minutes.
 set -eu
 cd "$(dirname "$0")/.."
-for tool in aarch64-linux-gnu-g++-12 qemu-aarch64; do
-  command -v $tool > /dev/null || { echo "no $tool here: apt-get install g++-12-aarch64-linux-gnu qemu-user" >&2; exit 1; }
-done
+google=/usr/src/googletest
+need() {  # package, what it brings, and the question whether that is here
+  package=$1
+  thing=$2
+  shift 2
+  "$@" > /dev/null 2>&1 || { echo "test_neon.sh: no $thing here, wanted: apt-get install $package" >&2; exit 1; }
+}
+need g++-12-aarch64-linux-gnu aarch64-linux-gnu-g++-12 command -v aarch64-linux-gnu-g++-12
+need qemu-user qemu-aarch64 command -v qemu-aarch64
+need libfmt-dev /usr/include/fmt/format.h test -e /usr/include/fmt/format.h
+need googletest $google test -e $google/googletest/src/gtest-all.cc
 out=build/neon
 headers=$out/include
 mkdir -p $headers $out/objects
 # Only these of the host's headers: the rest are another processor's.
 ln -sfn /usr/include/fmt $headers/fmt
-google=/usr/src/googletest
-flags="-std=c++20 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-psabi -DFMT_HEADER_ONLY -Isrc -Iinclude -Itests
+# As cmake/rooms.cmake and the release preset have them.
+flags="-std=c++20 -O3 -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-psabi -DFMT_HEADER_ONLY -Isrc -Iinclude -Itests
   -isystem $headers -isystem $google/googletest/include -isystem $google/googlemock/include
   -I$google/googletest -I$google/googlemock"
-kernel_flags="-O3 -ffp-contract=off -Wno-uninitialized -Wno-maybe-uninitialized"
+kernel_flags="-falign-loops=64 -Wno-uninitialized -Wno-maybe-uninitialized"
 
 compile() {  # source [flags]
   source=$1

@@ -15,7 +15,7 @@ double multiply_add_neon(long iterations, float* sink) {
   for (long k = 0; k < iterations; ++k) {
 #pragma GCC unroll 16
     for (int i = 0; i < kChains; ++i) {
-      chain[i] = vfmaq_f32(factor, chain[i], factor);
+      chain[i] = vfmaq_f32(chain[i], factor, factor);  // into the sum, as the kernels do: no copies
     }
   }
   for (int i = 0; i < kChains; ++i) {
