@@ -8,6 +8,7 @@
 #include "tensor/ops.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// e^x with x clamped to [-87.3, 88]: relative error below 3e-7. NaN stays NaN.
 /// x = n ln2 + r with |r| <= ln2 / 2; ln2 in two parts keeps r exact; polynomial fitted for least relative error.
@@ -93,4 +94,5 @@ void activate_all(Activation activation, float* x, std::size_t count) {
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

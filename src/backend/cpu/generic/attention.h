@@ -4,6 +4,7 @@
 #include "backend/cpu/generic/gemm.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 constexpr int kKeyBlock = 512;  // keys packed at a time: 64 KB each of k and v at head_dim 32; no S x S buffer
 constexpr float kMinusInfinity = -__builtin_inff();
@@ -357,4 +358,5 @@ std::size_t attention_scratch_floats(int length, int head_dim, int num_q_heads) 
   return static_cast<std::size_t>(AttentionScratch<P, kRows, kVectors>(length, head_dim, num_q_heads).size);
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

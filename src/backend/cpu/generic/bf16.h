@@ -6,6 +6,7 @@
 #include "backend/cpu/generic/gemm.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// x[count] to words, the last one filled up with zero; words may begin where x does.
 /// P::store_narrow(V, p) writes a vector as bf16.
@@ -66,4 +67,5 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .prepare_rows = prepare_rows_bf16<P>};
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -4,6 +4,7 @@
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 template <class I, int kBits, bool kFloating>
 struct Codes {
@@ -103,4 +104,5 @@ void transpose_panel(const float* panel, int k, int width, float* rows) {
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -5,6 +5,7 @@
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 template <class V, Activation kActivation>
 void gate_rows(const GateArgs& args) {
@@ -45,4 +46,5 @@ void gate(const GateArgs& args) {
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -5,6 +5,7 @@
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// Products of float32: a word is one value.
 template <class V>
@@ -180,4 +181,5 @@ void pack_panel_fp32(const float* w, int count, int k, void* panel, float* /*col
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

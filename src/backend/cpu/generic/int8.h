@@ -4,6 +4,7 @@
 #include "backend/cpu/generic/gemm.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 // What a product P says of its instruction, besides what gemm needs:
 //   kPairLimited   it sums neighbouring products in 16 bits that saturate
@@ -28,8 +29,7 @@ float largest_weight(const float* w, int k) {
 }
 
 /// Whether a value of w[0 .. k) is NaN or infinite: its exponent is all ones.
-template <class P>
-bool any_not_finite(const float* w, int k) {
+inline bool any_not_finite(const float* w, int k) {
   constexpr std::uint32_t kExponent = 0x7F800000;
   bool found = false;
   for (int p = 0; p < k; ++p) {
@@ -42,8 +42,7 @@ bool any_not_finite(const float* w, int k) {
 constexpr float kSmallestStep = 0x1p-126F;
 
 /// The step of `count` of them from 0 to `range` >= 0.
-template <class P>
-float step_of(float range, float count) {
+inline float step_of(float range, float count) {
   const float step = range > 0.0F ? range / count : 1.0F;
   return step > kSmallestStep ? step : kSmallestStep;
 }
@@ -56,8 +55,8 @@ void pack_panel_int8(const float* w, int count, int k, void* panel, float* colum
     const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
     const bool used = j < count;
     // No code stands for NaN or infinity, so such a column's scale is NaN, and with it every output.
-    const bool poisoned = used && any_not_finite<P>(row, k);
-    const float scale = step_of<P>(used && !poisoned ? largest_weight<P>(row, k) : 0.0F, 127.0F);
+    const bool poisoned = used && any_not_finite(row, k);
+    const float scale = step_of(used && !poisoned ? largest_weight<P>(row, k) : 0.0F, 127.0F);
     std::int32_t sum = 0;
     for (int p = 0; p < k_words * P::kValues; ++p) {
       const bool real = used && !poisoned && p < k;
@@ -96,7 +95,7 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
     }
     const float offset = -(V::zero() - smallest).largest();
     const float range = largest.largest() - offset;
-    const float scale = step_of<P>(range, 255.0F);
+    const float scale = step_of(range, 255.0F);
     row_scale[r] = scale + poison.sum();
     row_offset[r] = P::kSignedRows ? offset + 128.0F * scale : offset;
     const V inverse = V::set1(1.0F / scale);
@@ -129,4 +128,5 @@ constexpr MatrixKernels int8_matrix_kernels() {
           .prepare_rows = prepare_rows_int8<P>};
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -4,6 +4,7 @@
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// sum f(x[i]) over a row, `f` mapping V to V; the tail's missing lanes must map to zero.
 template <class V, class F>
@@ -81,4 +82,5 @@ void rms_norm(const RmsNormArgs& args) {
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -4,6 +4,7 @@
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// (a, b) -> (a cos - b sin, b cos + a sin) for the pairs (x[i], x[i + pairs]) of one head.
 template <class V>
@@ -53,4 +54,5 @@ void rope(const RopeArgs& args) {
   }
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic

@@ -9,6 +9,7 @@
 #include "backend/cpu/generic/rope.h"
 
 namespace mlxe::cpu::generic {
+namespace {  // each translation unit its own: several compile this with different flags
 
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
 template <class V, int kRows, int kVectors>
@@ -39,4 +40,5 @@ constexpr VectorKernels vector_kernels() {
           .transpose_panel = transpose_panel<V>};
 }
 
+}  // namespace
 }  // namespace mlxe::cpu::generic
