@@ -70,22 +70,31 @@ struct Layers {
   std::vector<LinearWeight> weights;
 };
 
-Layers& layers(cpu::CpuPrecision precision, int bits, const Shape2& shape) {
+/// Bytes that a product reads of a weight: the codes where they are kept, else panels of words.
+std::size_t weight_bytes(const cpu::MatrixKernels& kernels, const HostTensor& weight) {
+  if (weight.quantization != nullptr && kernels.values_per_word != 4) {
+    return data_bytes(weight) + 2 * data_bytes(weight.quantization->scales);  // biases are of the scales' size
+  }
+  return num_elements(weight.shape) * sizeof(std::int32_t) / static_cast<std::size_t>(kernels.values_per_word);
+}
+
+Layers& layers(cpu::CpuPrecision precision, const cpu::MatrixKernels& kernels, int bits, const Shape2& shape) {
   static Layers made;  // of the last benchmark: those of one layer follow each other
   const std::string key = fmt::format("{} {} {} {}", static_cast<int>(precision), bits, shape.n, shape.k);
   if (made.key != key) {
     made = {.key = key, .backend = cpu::make_cpu_backend({.precision = precision, .threads = 1}), .weights = {}};
     const HostTensor weight =
         bits == 0 ? random_tensor({shape.n, shape.k}, 0.05F) : random_codes(shape.n, shape.k, bits);
-    for (std::size_t size = 0; size < kWorkingSet; size += data_bytes(weight)) {
+    for (std::size_t size = 0; size < kWorkingSet; size += weight_bytes(kernels, weight)) {
       made.weights.push_back(made.backend->linear_weight(std::array{LinearPart{weight, std::nullopt}}));
     }
   }
   return made;
 }
 
-void linear(benchmark::State& state, cpu::CpuPrecision precision, int bits, const Shape2& shape, int rows) {
-  Layers& all = layers(precision, bits, shape);
+void linear(benchmark::State& state, cpu::CpuPrecision precision, const cpu::MatrixKernels& kernels, int bits,
+            const Shape2& shape, int rows) {
+  Layers& all = layers(precision, kernels, bits, shape);
   const EmbeddingTable table = all.backend->embedding_table(random_tensor({rows, shape.k}, 1.0F));
   std::vector<std::int32_t> ids;
   for (int row = 0; row < rows; ++row) {
@@ -118,8 +127,8 @@ void register_linear_layers(const cpu::KernelTable& table) {
               fmt::format("linear/{}/{}/{}x{}/{}", kernels->precision, bits == 0 ? "plain" : fmt::format("q{}", bits),
                           shape.n, shape.k, rows)
                   .c_str(),
-              [precision = precision, bits, shape, rows](benchmark::State& state) {
-                linear(state, precision, bits, shape, rows);
+              [precision = precision, kernels = kernels, bits, shape, rows](benchmark::State& state) {
+                linear(state, precision, *kernels, bits, shape, rows);
               });
         }
       }
