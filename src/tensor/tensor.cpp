@@ -1,4 +1,4 @@
-// Shapes as text and their sizes.
+// Shapes as text, the sizes of shapes and weights, and the release of pages that were copied.
 #include "tensor/tensor.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
-// Tests of bf16 and int8 through the backend: a team gives the same bits as one worker, whichever way it shares rows.
+// Tests of precisions through the backend: why one is chosen, what int8 refuses, and equal bits from teams.
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/instruction_set.h"
 #include "backend_cpu/forced_isa.h"
+#include "support/expect_error.h"
 #include "support/ops_fixture.h"
 
 namespace mlxe::testing {
@@ -42,6 +44,45 @@ TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
         }
       }
     }
+  }
+}
+
+TEST(CpuPrecision, AutoNamesTheInstructionSetThatIsForced) {
+  const cpu::ForcedIsa forced("portable");
+  const std::string reason = cpu::make_cpu_backend({.precision = {}, .threads = 1})->info().precision_reason;
+  if (cpu::available_kernels().size() > 1) {
+    EXPECT_EQ(reason,
+              "auto: the instruction set 'portable', which MLXE_CPU_ISA forces, does not multiply bf16 in hardware");
+  }
+}
+
+TEST(CpuPrecision, Int8RefusesSumsThatLeave32Bits) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    if (isa.int8 == nullptr) {
+      continue;
+    }
+    const cpu::ForcedIsa forced(isa.name);
+    const auto backend = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kInt8, .threads = 1});
+    const auto load = [&](int in) {
+      return backend->linear_weight(std::array{LinearPart{host_tensor(Matrix(1, in)), std::nullopt}});
+    };
+    EXPECT_EQ(load(66'311).in_features, 66'311);
+    EXPECT_ERROR(kUnsupported, "has 66312 input features, wanted at most 66311 at int8", load(66'312));
+    // The largest sum that is allowed.
+    constexpr int kMost = 66'311;
+    const Matrix ones = [] {
+      Matrix matrix(1, kMost);
+      std::ranges::fill(matrix.values, 1.0F);
+      return matrix;
+    }();
+    const LinearWeight weight = backend->linear_weight(std::array{LinearPart{host_tensor(ones), std::nullopt}});
+    const EmbeddingTable table = backend->embedding_table(host_tensor(ones));
+    const std::vector<std::int32_t> ids = {0};
+    std::vector<float> sum(1);
+    backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
+      ops.read(ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight), sum);
+    });
+    EXPECT_NEAR(sum[0], kMost, kMost * 0.02F) << isa.name;  // pairs of ones have 63.5 steps each: 64 of them
   }
 }
 

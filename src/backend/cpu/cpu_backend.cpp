@@ -43,10 +43,14 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
     case CpuPrecision::kInt8: return asked_for(table.int8, "int8");
     case CpuPrecision::kAuto: break;
   }
+  // What the CPU could do says nothing where MLXE_CPU_ISA forces a lesser set.
+  const std::string who = &table == &available_kernels().front()
+                              ? "this CPU"
+                              : fmt::format("the instruction set '{}', which MLXE_CPU_ISA forces,", table.name);
   if (table.bf16 != nullptr) {
-    return {table.bf16, "auto: this CPU multiplies bf16 in hardware"};
+    return {table.bf16, fmt::format("auto: {} multiplies bf16 in hardware", who)};
   }
-  return {table.fp32, "auto: this CPU does not multiply bf16 in hardware"};
+  return {table.fp32, fmt::format("auto: {} does not multiply bf16 in hardware", who)};
 }
 
 class CpuBackend final : public Backend {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -117,6 +118,12 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
     out_features += part.weight.shape[0];
     has_bias = has_bias || part.bias.has_value();
     complete = complete && part.weight.has_data() && (!part.bias || part.bias->has_data());
+  }
+  // The largest sum of int8 products, in_features * 255 * 127, must fit in 32 bits.
+  constexpr int kMostInt8Features = std::numeric_limits<std::int32_t>::max() / (255 * 127);
+  if (kernels.values_per_word == 4 && in_features > kMostInt8Features) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("linear weight has {} input features, wanted at most {} at int8",
+                                                     in_features, kMostInt8Features));
   }
   LinearWeight handle{in_features, out_features, nullptr};
   if (!complete) {

@@ -1,5 +1,5 @@
-// int8 matrix products with the 256-bit VNNI instruction of CPUs without AVX-512. Only ever compiled so far: no machine
-// that has it was at hand, so it holds no more than that instruction.
+// int8 matrix products with the 256-bit VNNI instruction of CPUs without AVX-512; all else is AVX2's. Nothing but that
+// instruction is here, as CPUs that have it are rare among those that run the tests.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
 #include "backend/cpu/avx2/simd.h"
