@@ -65,13 +65,13 @@ Layer layer_of(const std::vector<QuantizationFormat>& formats, const std::vector
   return layer;
 }
 
+/// Those that keep codes.
 template <class Body>
 void for_all_precisions(const Body& body) {
   for (const cpu::KernelTable& isa : cpu::available_kernels()) {
     const cpu::ForcedIsa forced(isa.name);
     for (const auto& [precision, kernels] :
-         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
-          std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
+         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16)}) {
       if (kernels != nullptr) {
         SCOPED_TRACE(fmt::format("{}, {}", isa.name, kernels->precision));
         body(precision);
@@ -126,6 +126,66 @@ TEST(CpuQuantized, StackedPartsMayDifferInFormat) {
     for_all_precisions([&](cpu::CpuPrecision precision) {
       EXPECT_EQ(product(precision, 1, 9, layer), product(precision, 1, 9, wide)) << outs[0];
     });
+  }
+}
+
+TEST(CpuQuantized, Int8KeepsNoCodesAndMultipliesWhatTheyStandFor) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    if (isa.int8 == nullptr) {
+      continue;
+    }
+    const cpu::ForcedIsa forced(isa.name);
+    for (const QuantizationFormat& format : all_formats()) {
+      SCOPED_TRACE(fmt::format("{}, {}", isa.name, to_string(format)));
+      constexpr int kIn = 256;
+      constexpr int kOut = 65;
+      constexpr int kRows = 7;
+      const Layer layer = layer_of({format}, {kOut}, kIn, DType::kFloat16);
+      cpu::WeightMemory memory;
+      const LinearWeight packed = cpu::pack_linear(*isa.int8, memory, layer.parts);
+      EXPECT_TRUE(static_cast<const cpu::PackedLinear&>(*packed.storage).quantized.empty());
+      EXPECT_NE(static_cast<const cpu::PackedLinear&>(*packed.storage).panels.data, nullptr);
+
+      const Matrix x = noise(kRows, kIn, 2);
+      std::vector<float> w(static_cast<std::size_t>(kIn * kOut));
+      dequantize(layer.parts[0].weight, 0, kOut, w.data());
+      const std::vector<float> bias = noise(1, kOut, 2).values;  // the second seed of layer_of
+      const std::unique_ptr<Backend> backend =
+          cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kInt8, .threads = 1});
+      const LinearWeight weight = backend->linear_weight(layer.parts);
+      const EmbeddingTable table = backend->embedding_table(host_tensor(x));
+      const std::vector<std::int32_t> ids = {0, 1, 2, 3, 4, 5, 6};
+      std::vector<float> y(static_cast<std::size_t>(kRows * kOut));
+      backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
+        ops.read(ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight), y);
+      });
+      for (int r = 0; r < kRows; ++r) {
+        double smallest = 0;
+        double largest = 0;
+        for (int p = 0; p < kIn; ++p) {
+          smallest = std::min(smallest, x.at(r, p));
+          largest = std::max(largest, x.at(r, p));
+        }
+        const double x_step = (largest - smallest) / 255;
+        for (int j = 0; j < kOut; ++j) {
+          const float* row = w.data() + static_cast<std::ptrdiff_t>(j) * kIn;
+          double w_step = 0;  // of a pair's magnitudes at most
+          for (int p = 0; p < kIn; p += 2) {
+            w_step = std::max(
+                w_step, (std::abs(static_cast<double>(row[p])) + std::abs(static_cast<double>(row[p + 1]))) / 127);
+          }
+          double sum = static_cast<double>(bias[static_cast<std::size_t>(j)]);
+          double bound = 1e-4;  // the sum of float32 outside of the products
+          for (int p = 0; p < kIn; ++p) {
+            sum += x.at(r, p) * static_cast<double>(row[p]);
+            // Both factors are off by half a step at most.
+            bound += std::abs(x.at(r, p)) * w_step / 2 + std::abs(static_cast<double>(row[p])) * x_step / 2 +
+                     x_step * w_step / 4;
+          }
+          ASSERT_NEAR(static_cast<double>(y[static_cast<std::size_t>(r * kOut + j)]), sum, bound) << r << ", " << j;
+        }
+      }
+    }
   }
 }
 

@@ -108,28 +108,19 @@ constexpr std::size_t align(std::size_t floats) {
 struct Layout {
   std::size_t scales;  // twice: the biases too
   std::size_t panel;   // twice where rows must be converted
-  std::size_t columns;
 
   Layout(const MatrixKernels& kernels, int k)
       : scales(align(static_cast<std::size_t>(k) / kSmallestGroup * width(kernels))),
-        panel(align(static_cast<std::size_t>(k) * width(kernels))),
-        columns(align(width(kernels))) {}
+        panel(align(static_cast<std::size_t>(k) * width(kernels))) {}
 
  private:
   static constexpr std::size_t kSmallestGroup = 16;
   static std::size_t width(const MatrixKernels& kernels) { return static_cast<std::size_t>(kernels.panel_width); }
 };
 
-/// A panel as MatrixKernels::gemm reads it.
-struct ExpandedPanel {
-  const void* words = nullptr;
-  const float* column_scale = nullptr;  // int8: [panel_width]
-  const float* column_sum = nullptr;
-};
-
-/// Panel `panel` of a weight of n columns; it lies in the scratch.
-ExpandedPanel expand_panel(const VectorKernels& vector, const MatrixKernels& kernels,
-                           std::span<const QuantizedPanels> runs, int panel, int k, int n, float* scratch) {
+/// Panel `panel` of a weight of n columns in the words that MatrixKernels::gemm reads; they lie in the scratch.
+const void* expand_panel(const VectorKernels& vector, const MatrixKernels& kernels,
+                         std::span<const QuantizedPanels> runs, int panel, int k, int n, float* scratch) {
   const auto run = std::ranges::find_if(runs, [&](const QuantizedPanels& r) { return panel < r.panel_end; });
   const Layout layout(kernels, k);
   float* const scales = scratch;
@@ -159,16 +150,13 @@ ExpandedPanel expand_panel(const VectorKernels& vector, const MatrixKernels& ker
       .bits = run->format.bits};
   vector.expand_panel(args);
   if (kernels.prepare_rows == nullptr) {
-    return {.words = wide, .column_scale = nullptr, .column_sum = nullptr};
+    return wide;
   }
   float* const rows = wide + layout.panel;
-  float* const column_scale = rows + layout.panel;
-  float* const column_sum = column_scale + layout.columns;
   vector.transpose_panel(wide, k, kernels.panel_width, rows);
   // The words are no more than the numbers were, and take their place.
-  kernels.pack_panel(rows, std::min(kernels.panel_width, n - panel * kernels.panel_width), k, wide, column_scale,
-                     column_sum);
-  return {.words = wide, .column_scale = column_scale, .column_sum = column_sum};
+  kernels.pack_panel(rows, std::min(kernels.panel_width, n - panel * kernels.panel_width), k, wide, nullptr, nullptr);
+  return wide;
 }
 
 }  // namespace
@@ -195,18 +183,15 @@ std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const Linea
 std::size_t expansion_floats(const MatrixKernels& kernels, int k) {
   const Layout layout(kernels, k);
   const bool converted = kernels.prepare_rows != nullptr;
-  return 2 * layout.scales + (converted ? 2 : 1) * layout.panel + 2 * layout.columns;
+  return 2 * layout.scales + (converted ? 2 : 1) * layout.panel;
 }
 
 void multiply_quantized(const VectorKernels& vector, const MatrixKernels& kernels,
                         std::span<const QuantizedPanels> runs, int k, const GemmArgs& args, float* scratch) {
   for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-    const ExpandedPanel expanded = expand_panel(vector, kernels, runs, panel, k, args.n, scratch);
     const int column = panel * kernels.panel_width;
     GemmArgs part = args;  // a product of one panel
-    part.b = expanded.words;
-    part.column_scale = expanded.column_scale;
-    part.column_sum = expanded.column_sum;
+    part.b = expand_panel(vector, kernels, runs, panel, k, args.n, scratch);
     part.c += column;
     part.bias = args.bias != nullptr ? args.bias + column : nullptr;
     part.residual = args.residual != nullptr ? args.residual + column : nullptr;

@@ -33,7 +33,8 @@ struct QuantizedPanels {
 /// Floats of scratch for multiply_quantized.
 [[nodiscard]] std::size_t expansion_floats(const MatrixKernels& kernels, int k);
 
-/// The product of args' rows and panels; each panel is expanded into the scratch on the way.
+/// The product of args' rows and panels; each panel is expanded into the scratch on the way. Not for int8 kernels,
+/// whose weights have codes and scales of their own.
 /// \param runs     the weight's panels, of which args.b knows nothing
 /// \param scratch  expansion_floats(kernels, k), aligned to 64 bytes
 void multiply_quantized(const VectorKernels& vector, const MatrixKernels& kernels,
