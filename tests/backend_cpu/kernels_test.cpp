@@ -214,9 +214,16 @@ TEST_P(Kernels, ANanInARowReachesItsOutputsAndNoOthers) {
   }
 }
 
+/// Which keys are seen: of the first `keys`, those inside the window.
+struct Seen {
+  int keys = 0;
+  int left = AttentionSpec::kUnlimited;
+  int right = AttentionSpec::kUnlimited;
+};
+
 /// One head over `length` tokens, scale 2: peaked, so that the largest score moves from block to block.
 std::vector<float> attend(const AttentionKernels& kernels, const std::vector<float>& q, const std::vector<float>& k,
-                          const std::vector<float>& v, int length, int head_dim) {
+                          const std::vector<float>& v, int length, int head_dim, const Seen& seen) {
   std::vector<float> out(q.size());
   std::vector<float> scratch(kernels.scratch_floats(length, head_dim, 1));
   AttentionArgs args;
@@ -226,7 +233,9 @@ std::vector<float> attend(const AttentionKernels& kernels, const std::vector<flo
   args.out = out.data();
   args.ldq = args.ldk = args.ldv = args.ldo = head_dim;
   args.length = length;
-  args.key_length = length;
+  args.key_length = seen.keys;
+  args.left_window = seen.left;
+  args.right_window = seen.right;
   args.head_dim = head_dim;
   args.scale = 2.0F;
   args.scratch = scratch.data();
@@ -242,7 +251,7 @@ TEST_P(Kernels, AttentionKeepsItsDigitsAcrossKeyBlocks) {
   const std::vector<float> k = noise(kLength * kDim, 4);
   const std::vector<float> v = noise(kLength * kDim, 5);
   for (const Attention& one : attentions()) {
-    const std::vector<float> out = attend(*one.kernels, q, k, v, kLength, kDim);
+    const std::vector<float> out = attend(*one.kernels, q, k, v, kLength, kDim, {.keys = kLength});
     double worst = 0.0;
     for (int i = 0; i < kLength; i += 37) {
       std::vector<double> score(kLength);
@@ -271,11 +280,55 @@ TEST_P(Kernels, AttentionKeepsItsDigitsAcrossKeyBlocks) {
   }
 }
 
+TEST_P(Kernels, AttentionOfOddLengthsSeesWhatMasksLeave) {
+  // Odd counts of tokens and keys leave half a word of values at bf16; a window begins inside a word and a vector.
+  constexpr int kDim = 23;
+  for (const Attention& one : attentions()) {
+    for (const int length : {1, 2, 7, 33, 65, 515}) {
+      const auto size = static_cast<std::size_t>(length * kDim);
+      const std::vector<float> q = noise(size, 3);
+      const std::vector<float> k = noise(size, 4);
+      const std::vector<float> v = noise(size, 5);
+      const int fewer = (length + 1) / 2;
+      for (const Seen& seen :
+           {Seen{.keys = length}, Seen{.keys = length, .right = 0}, Seen{.keys = length, .left = 3, .right = 5},
+            Seen{.keys = fewer}, Seen{.keys = fewer, .left = 4, .right = 4}, Seen{.keys = 0}}) {
+        const std::vector<float> out = attend(*one.kernels, q, k, v, length, kDim, seen);
+        for (int i = 0; i < length; i += length > 100 ? 37 : 1) {
+          std::vector<double> sums(kDim);
+          double total = 0.0;
+          for (int j = 0; j < seen.keys; ++j) {
+            if (i - j > seen.left || j - i > seen.right) {
+              continue;
+            }
+            double score = 0.0;
+            for (int d = 0; d < kDim; ++d) {
+              score += 2.0 * static_cast<double>(q[static_cast<std::size_t>(i * kDim + d)]) *
+                       static_cast<double>(k[static_cast<std::size_t>(j * kDim + d)]);
+            }
+            total += std::exp(score);  // up to e^60, which a double holds
+            for (int d = 0; d < kDim; ++d) {
+              sums[static_cast<std::size_t>(d)] +=
+                  std::exp(score) * static_cast<double>(v[static_cast<std::size_t>(j * kDim + d)]);
+            }
+          }
+          for (int d = 0; d < kDim; ++d) {
+            const double want = total > 0.0 ? sums[static_cast<std::size_t>(d)] / total : 0.0;
+            ASSERT_NEAR(static_cast<double>(out[static_cast<std::size_t>(i * kDim + d)]), want, one.error)
+                << length << " tokens, " << seen.keys << " keys, window " << seen.left << ", " << seen.right
+                << ": token " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Kernels, AttentionOverOneTokenIsItsValue) {
   for (const Attention& one : attentions()) {
     const std::vector<float> q = noise(8, 1);
     const std::vector<float> v = {1.0F, -2.0F, 0.5F, 4.0F, 0.0F, -0.25F, 8.0F, 1.5F};  // exact at bf16
-    EXPECT_EQ(attend(*one.kernels, q, q, v, 1, 8), v);
+    EXPECT_EQ(attend(*one.kernels, q, q, v, 1, 8, {.keys = 1}), v);
   }
 }
 
