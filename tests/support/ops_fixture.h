@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "mlxe/error.h"
+#include "support/packed_rows.h"
 #include "support/reference_ops.h"
 #include "tensor/backend.h"
 
@@ -65,16 +66,6 @@ inline HalfWeight half_weight(DType dtype, int rows, int columns, unsigned seed,
   }
   half.tensor = {dtype, {rows, columns}, reinterpret_cast<const std::byte*>(bits->data()), bits};
   return half;
-}
-
-inline PackedBatch rows_of_length(std::initializer_list<int> lengths) {
-  PackedBatch batch;
-  for (const int length : lengths) {
-    batch.offsets.push_back(batch.offsets.back() + length);
-  }
-  batch.token_ids.resize(static_cast<std::size_t>(batch.offsets.back()));
-  batch.type_ids.resize(batch.token_ids.size());
-  return batch;
 }
 
 class OpsSuite : public ::testing::TestWithParam<OpsBackend> {

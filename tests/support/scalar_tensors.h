@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "support/packed_rows.h"
 #include "support/scalar_backend.h"
 
 namespace mlxe::testing {
@@ -24,17 +25,6 @@ inline HostTensor host_tensor(const std::vector<float>& values, Shape shape) {
           .shape = std::move(shape),
           .data = reinterpret_cast<const std::byte*>(values.data()),
           .owner = nullptr};
-}
-
-/// A batch without ids whose rows have these lengths.
-inline PackedBatch rows_of_length(std::initializer_list<int> lengths) {
-  PackedBatch batch;
-  for (const int length : lengths) {
-    batch.offsets.push_back(batch.offsets.back() + length);
-  }
-  batch.token_ids.resize(static_cast<std::size_t>(batch.offsets.back()));
-  batch.type_ids.resize(batch.token_ids.size());
-  return batch;
 }
 
 }  // namespace mlxe::testing
