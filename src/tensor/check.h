@@ -19,32 +19,23 @@ void check(bool good, fmt::format_string<Args...> message, Args&&... args) {
   }
 }
 
-inline void check_batch(const char* op, const Tensor& x, const PackedBatch& batch) {
-  check(batch.offsets.back() == x.rows(), "{}: the batch ends at token {}, the tensor has {} rows", op,
-        batch.offsets.back(), x.rows());
-}
-
-inline void check_key_lengths(const char* op, const PackedBatch& batch) {
-  check(batch.key_lengths.empty() || batch.key_lengths.size() + 1 == batch.offsets.size(),
-        "{}: {} key lengths for {} rows", op, batch.key_lengths.size(), batch.num_rows());
-  for (std::size_t row = 0; row < batch.key_lengths.size(); ++row) {
-    const int length = batch.offsets[row + 1] - batch.offsets[row];
-    check(batch.key_lengths[row] >= 0 && batch.key_lengths[row] <= length, "{}: key length {}, wanted 0 to {}", op,
-          batch.key_lengths[row], length);
-  }
-}
-
-inline void check_rows(const char* op, std::span<const std::int32_t> rows, int num_rows) {
-  for (const std::int32_t row : rows) {
-    check(row >= 0 && row < num_rows, "{}: row {}, wanted 0 to {}", op, row, num_rows - 1);
-  }
-}
-
-/// Checks two tensors of an element-wise operation.
-inline void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
-  check(a.rows() == b.rows() && a.columns() == b.columns(), "{}: tensors are [{}, {}] and [{}, {}]", op, a.rows(),
-        a.columns(), b.rows(), b.columns());
-}
+// One for each operation that has anything to check, with its arguments.
+void check_gather_sum(std::span<const Lookup> lookups);
+void check_linear(const Tensor& x, const LinearWeight& weight, const Tensor& residual);
+void check_gated_linear(const LinearWeight& weight, const Gate& gate);
+void check_layer_norm(const Tensor& x, const NormWeight& norm);
+void check_rms_norm(const Tensor& x, const NormWeight& norm);
+void check_columns(const Tensor& x, int begin, int count);
+void check_rope(const Tensor& x, const Tensor& table, int head_dim);
+void check_short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding);
+/// Two tensors of an element-wise operation.
+void check_same_shape(const char* op, const Tensor& a, const Tensor& b);
+void check_take_rows(const Tensor& x, std::span<const std::int32_t> rows);
+void check_add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+                    std::span<const float> factors);
+void check_pool(const Tensor& x, const PackedBatch& batch, std::span<const std::int32_t> first_token);
+void check_concat_columns(std::span<const Tensor> parts);
+void check_read(const Tensor& x, std::span<float> out);
 
 /// All that AttentionSpec, the batch and the three tensors say of each other.
 void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,

@@ -1,6 +1,7 @@
 // Tests of layer_norm, columns, pool, concat_columns, l2_normalize and read for every backend; included by ops_suite.h.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -231,8 +232,17 @@ TEST_P(OpsSuite, RowOperationsRefuseWrongShapes) {
     expect_refused([&] { (void)ops.columns(x, 5, 3); }, "columns: past the end");
     expect_refused([&] { (void)ops.columns(x, -1, 3); }, "columns: before the beginning");
     expect_refused([&] { (void)ops.columns(x, 3, -1); }, "columns: a negative count");
+    constexpr int kLargest = std::numeric_limits<int>::max();
+    expect_refused([&] { (void)ops.columns(x, 3, kLargest); }, "columns: an end beyond all numbers");
+    expect_refused([&] { (void)ops.columns(x, kLargest, 3); }, "columns: a beginning beyond all numbers");
     expect_refused([&] { (void)ops.pool(short_one, batch, PoolingMode::kMean, {}); }, "pool: too few tokens");
     expect_refused([&] { (void)ops.pool(x, batch, PoolingMode::kMean, one_first); }, "pool: too few first tokens");
+    const std::vector<std::int32_t> negative = {0, -1};
+    expect_refused([&] { (void)ops.pool(x, batch, PoolingMode::kMean, negative); }, "pool: a negative first token");
+    PackedBatch turned = batch;
+    turned.offsets = {0, 6, 5};
+    expect_refused([&] { (void)ops.pool(x, turned, PoolingMode::kMean, {}); },
+                   "pool: a text that ends before it begins");
     expect_refused([&] { (void)ops.concat_columns({}); }, "concat_columns: no parts");
     expect_refused([&] { (void)ops.concat_columns(std::vector{x, short_one}); }, "concat_columns: unequal rows");
     std::vector<float> room(34);

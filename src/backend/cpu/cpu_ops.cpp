@@ -28,17 +28,9 @@ void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
 }
 
 Tensor CpuOps::gather_sum(std::span<const Lookup> lookups) {
-  check(!lookups.empty(), "gather_sum: no tables");
+  check_gather_sum(lookups);
   const int columns = lookups[0].table->columns;
   const std::size_t count = lookups[0].ids.size();
-  for (const Lookup& lookup : lookups) {
-    check(lookup.table->columns == columns && lookup.ids.size() == count,
-          "gather_sum: a table has {} columns and {} ids, the first has {} and {}", lookup.table->columns,
-          lookup.ids.size(), columns, count);
-    for (const std::int32_t id : lookup.ids) {
-      check(id >= 0 && id < lookup.table->rows, "gather_sum: id {}, wanted 0 to {}", id, lookup.table->rows - 1);
-    }
-  }
   Tensor result = make(static_cast<int>(count), columns);
   const Scratch scratch(arena_, static_cast<std::size_t>(columns), team_.size());
   const int pieces = team_.size() == 1 ? 1 : std::min(static_cast<int>(count), 4 * team_.size());
@@ -63,7 +55,7 @@ Tensor CpuOps::gather_sum(std::span<const Lookup> lookups) {
 }
 
 Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
-  check(x.columns() == norm.size, "layer_norm: input has {} columns, the weight {}", x.columns(), norm.size);
+  check_layer_norm(x, norm);
   const auto& weight = static_cast<const FloatNorm&>(*norm.storage);
   Tensor result = make(x.rows(), x.columns());
   for_rows(x.rows(), [&](int begin, int end) {
@@ -83,8 +75,7 @@ Tensor CpuOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
 }
 
 Tensor CpuOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
-  check(norm.size > 0 && x.columns() % norm.size == 0, "rms_norm: input has {} columns, the weight {}", x.columns(),
-        norm.size);
+  check_rms_norm(x, norm);
   const auto& weight = static_cast<const FloatNorm&>(*norm.storage);
   Tensor result = make(x.rows(), x.columns());
   for_rows(x.rows(), [&](int begin, int end) {
@@ -104,18 +95,12 @@ Tensor CpuOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
 }
 
 Tensor CpuOps::columns(const Tensor& x, int begin, int count) {
-  check(begin >= 0 && count >= 0 && begin + count <= x.columns(), "columns: {} from {}, the tensor has {}", count,
-        begin, x.columns());
+  check_columns(x, begin, count);
   return {x.rows(), count, std::make_shared<CpuTensor>(x.shared_storage(), cpu(x).data + begin, cpu(x).ld)};
 }
 
 Tensor CpuOps::short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) {
-  check(x.columns() == weight.channels, "short_conv: input has {} columns, the weight {} channels", x.columns(),
-        weight.channels);
-  check(padding == ConvPadding::kCausal || weight.taps % 2 == 1, "short_conv: {} taps, wanted an odd number",
-        weight.taps);
-  check_batch("short_conv", x, batch);
-  check_key_lengths("short_conv", batch);
+  check_short_conv(x, weight, batch, padding);
   const auto& conv = static_cast<const ConvTaps&>(*weight.storage);
   const int before = padding == ConvPadding::kCausal ? weight.taps - 1 : weight.taps / 2;
   Tensor result = make(x.rows(), x.columns());
@@ -189,7 +174,7 @@ Tensor CpuOps::scale(const Tensor& x, float factor) {
 }
 
 Tensor CpuOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
-  check_rows("take_rows", rows, x.rows());
+  check_take_rows(x, rows);
   return map_rows(static_cast<int>(rows.size()), x.columns(), [&](int row, float* out) {
     std::copy_n(cpu(x).data + rows[static_cast<std::size_t>(row)] * cpu(x).ld, x.columns(), out);
   });
@@ -197,10 +182,7 @@ Tensor CpuOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
 
 Tensor CpuOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
                         std::span<const float> factors) {
-  check_rows("add_rows", rows, base.rows());
-  check(x.rows() == static_cast<int>(rows.size()) && factors.size() == rows.size() && x.columns() == base.columns(),
-        "add_rows: x is [{}, {}] with {} rows and {} factors, wanted {} columns", x.rows(), x.columns(), rows.size(),
-        factors.size(), base.columns());
+  check_add_rows(base, x, rows, factors);
   Tensor result = scale(base, 1.0F);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const float* in = cpu(x).data + static_cast<std::ptrdiff_t>(i) * cpu(x).ld;
@@ -214,10 +196,7 @@ Tensor CpuOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std
 
 Tensor CpuOps::pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
                     std::span<const std::int32_t> first_token) {
-  check_batch("pool", x, batch);
-  const auto rows = static_cast<std::size_t>(batch.num_rows());
-  check(first_token.empty() || first_token.size() == rows, "pool: {} first tokens for {} rows", first_token.size(),
-        rows);
+  check_pool(x, batch, first_token);
   Tensor result = make(batch.num_rows(), x.columns());
   for_rows(batch.num_rows(), [&](int begin, int end) {
     for (int r = begin; r < end; ++r) {
@@ -231,11 +210,9 @@ Tensor CpuOps::pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
 }
 
 Tensor CpuOps::concat_columns(std::span<const Tensor> parts) {
-  check(!parts.empty(), "concat_columns: no parts");
+  check_concat_columns(parts);
   int columns = 0;
   for (const Tensor& part : parts) {
-    check(part.rows() == parts[0].rows(), "concat_columns: a part has {} rows, the first has {}", part.rows(),
-          parts[0].rows());
     columns += part.columns();
   }
   Tensor result = make(parts[0].rows(), columns);
@@ -266,9 +243,8 @@ Tensor CpuOps::l2_normalize(const Tensor& x) {
 }
 
 void CpuOps::read(const Tensor& x, std::span<float> out) {
+  check_read(x, out);
   const auto columns = static_cast<std::size_t>(x.columns());
-  check(out.size() == static_cast<std::size_t>(x.rows()) * columns, "read: room for {} values, wanted [{}, {}]",
-        out.size(), x.rows(), x.columns());
   for (int r = 0; r < x.rows(); ++r) {
     std::copy_n(cpu(x).data + r * cpu(x).ld, columns, out.data() + static_cast<std::size_t>(r) * columns);
   }

@@ -98,10 +98,7 @@ Tensor CpuOps::rotary_table(std::span<const std::int32_t> positions, std::span<c
 }
 
 Tensor CpuOps::rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) {
-  check(head_dim > 0 && x.columns() % head_dim == 0 && table.columns() % 2 == 0 && table.columns() <= head_dim &&
-            table.rows() == x.rows(),
-        "rope: x is [{}, {}] with heads of {}, the table [{}, {}]", x.rows(), x.columns(), head_dim, table.rows(),
-        table.columns());
+  check_rope(x, table, head_dim);
   Tensor result = make(x.rows(), x.columns());
   for_rows(x.rows(), [&](int begin, int end) {
     RopeArgs args;

@@ -9,11 +9,7 @@
 namespace mlxe::cpu {
 
 Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
-  check(x.columns() == weight.in_features, "linear: input has {} columns, the weight wants {}", x.columns(),
-        weight.in_features);
-  check(residual.empty() || (residual.rows() == x.rows() && residual.columns() == weight.out_features),
-        "linear: residual is [{}, {}], wanted [{}, {}]", residual.rows(), residual.columns(), x.rows(),
-        weight.out_features);
+  check_linear(x, weight, residual);
   const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
   const MatrixKernels& kernels = *packed.kernels;
   Tensor result = make(x.rows(), weight.out_features);
@@ -57,8 +53,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
-  check(weight.out_features % 2 == 0 && gate.limit > 0.0F, "gated_linear: {} outputs in two halves, limit {}",
-        weight.out_features, gate.limit);
+  check_gated_linear(weight, gate);
   const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
   Tensor result = make(x.rows(), weight.out_features / 2);
   for_rows(x.rows(), [&](int begin, int end) {

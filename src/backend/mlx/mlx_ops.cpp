@@ -21,17 +21,9 @@ mx::array MlxOps::stack_rows(std::vector<mx::array> parts, int columns) const {
 }
 
 Tensor MlxOps::gather_sum(std::span<const Lookup> lookups) {
-  check(!lookups.empty(), "gather_sum: no tables");
+  check_gather_sum(lookups);
   const int columns = lookups[0].table->columns;
   const std::size_t count = lookups[0].ids.size();
-  for (const Lookup& lookup : lookups) {
-    check(lookup.table->columns == columns && lookup.ids.size() == count,
-          "gather_sum: a table has {} columns and {} ids, the first has {} and {}", lookup.table->columns,
-          lookup.ids.size(), columns, count);
-    for (const std::int32_t id : lookup.ids) {
-      check(id >= 0 && id < lookup.table->rows, "gather_sum: id {}, wanted 0 to {}", id, lookup.table->rows - 1);
-    }
-  }
   return guarded("gather_sum", [&] {
     mx::array sum = mx::zeros({static_cast<int>(count), columns}, mx::float32, stream_);
     for (const Lookup& lookup : lookups) {
@@ -68,11 +60,7 @@ mx::array MlxOps::activate(const mx::array& x, Activation activation) const {
 }
 
 Tensor MlxOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
-  check(x.columns() == weight.in_features, "linear: input has {} columns, the weight wants {}", x.columns(),
-        weight.in_features);
-  check(residual.empty() || (residual.rows() == x.rows() && residual.columns() == weight.out_features),
-        "linear: residual is [{}, {}], wanted [{}, {}]", residual.rows(), residual.columns(), x.rows(),
-        weight.out_features);
+  check_linear(x, weight, residual);
   return guarded("linear", [&] {
     const auto& linear = static_cast<const MlxLinear&>(*weight.storage);
     const mx::array y = activate(product(array_of(x), linear, stream_), activation);
@@ -81,8 +69,7 @@ Tensor MlxOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
 }
 
 Tensor MlxOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
-  check(weight.out_features % 2 == 0 && gate.limit > 0.0F, "gated_linear: {} outputs in two halves, limit {}",
-        weight.out_features, gate.limit);
+  check_gated_linear(weight, gate);
   const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
   return guarded("gated_linear", [&] {
     const int size = weight.out_features / 2;
@@ -96,7 +83,7 @@ Tensor MlxOps::gated_linear(const Tensor& x, const LinearWeight& weight, const G
 }
 
 Tensor MlxOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
-  check(x.columns() == norm.size, "layer_norm: input has {} columns, the weight {}", x.columns(), norm.size);
+  check_layer_norm(x, norm);
   return guarded("layer_norm", [&] {
     const auto& weight = static_cast<const MlxNorm&>(*norm.storage);
     return wrap(mx::fast::layer_norm(array_of(x), weight.scale, weight.shift, eps, stream_));
@@ -104,8 +91,7 @@ Tensor MlxOps::layer_norm(const Tensor& x, const NormWeight& norm, float eps) {
 }
 
 Tensor MlxOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
-  check(norm.size > 0 && x.columns() % norm.size == 0, "rms_norm: input has {} columns, the weight {}", x.columns(),
-        norm.size);
+  check_rms_norm(x, norm);
   return guarded("rms_norm", [&] {
     const auto& weight = static_cast<const MlxNorm&>(*norm.storage);
     const mx::array groups = mx::reshape(array_of(x), {x.rows(), x.columns() / norm.size, norm.size}, stream_);
@@ -114,19 +100,13 @@ Tensor MlxOps::rms_norm(const Tensor& x, const NormWeight& norm, float eps) {
 }
 
 Tensor MlxOps::columns(const Tensor& x, int begin, int count) {
-  check(begin >= 0 && count >= 0 && begin + count <= x.columns(), "columns: {} from {}, the tensor has {}", count,
-        begin, x.columns());
+  check_columns(x, begin, count);
   return guarded("columns",
                  [&] { return wrap(mx::slice(array_of(x), {0, begin}, {x.rows(), begin + count}, stream_)); });
 }
 
 Tensor MlxOps::short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) {
-  check(x.columns() == weight.channels, "short_conv: input has {} columns, the weight {} channels", x.columns(),
-        weight.channels);
-  check(padding == ConvPadding::kCausal || weight.taps % 2 == 1, "short_conv: {} taps, wanted an odd number",
-        weight.taps);
-  check_batch("short_conv", x, batch);
-  check_key_lengths("short_conv", batch);
+  check_short_conv(x, weight, batch, padding);
   return guarded("short_conv", [&] {
     const auto& conv = static_cast<const MlxConv&>(*weight.storage);
     const int before = padding == ConvPadding::kCausal ? weight.taps - 1 : weight.taps / 2;
@@ -169,7 +149,7 @@ Tensor MlxOps::scale(const Tensor& x, float factor) {
 }
 
 Tensor MlxOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
-  check_rows("take_rows", rows, x.rows());
+  check_take_rows(x, rows);
   return guarded("take_rows", [&] {
     const mx::array index(rows.data(), {static_cast<int>(rows.size())});
     return wrap(mx::take(array_of(x), index, 0, stream_));
@@ -178,10 +158,7 @@ Tensor MlxOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
 
 Tensor MlxOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
                         std::span<const float> factors) {
-  check_rows("add_rows", rows, base.rows());
-  check(x.rows() == static_cast<int>(rows.size()) && factors.size() == rows.size() && x.columns() == base.columns(),
-        "add_rows: x is [{}, {}] with {} rows and {} factors, wanted {} columns", x.rows(), x.columns(), rows.size(),
-        factors.size(), base.columns());
+  check_add_rows(base, x, rows, factors);
   if (rows.empty()) {
     return base;
   }
@@ -221,27 +198,22 @@ mx::array MlxOps::pool_row(const mx::array& x, int begin, int first, int end, Po
 
 Tensor MlxOps::pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
                     std::span<const std::int32_t> first_token) {
-  check_batch("pool", x, batch);
+  check_pool(x, batch, first_token);
   const auto rows = static_cast<std::size_t>(batch.num_rows());
-  check(first_token.empty() || first_token.size() == rows, "pool: {} first tokens for {} rows", first_token.size(),
-        rows);
   return guarded("pool", [&] {
     std::vector<mx::array> parts;
     for (std::size_t row = 0; row < rows; ++row) {
       const int begin = batch.offsets[row];
-      const int first = begin + (first_token.empty() ? 0 : first_token[row]);
-      parts.push_back(pool_row(array_of(x), begin, first, batch.offsets[row + 1], mode));
+      const int end = batch.offsets[row + 1];
+      const int first = first_token.empty() ? begin : begin + std::min(first_token[row], end - begin);
+      parts.push_back(pool_row(array_of(x), begin, first, end, mode));
     }
     return wrap(stack_rows(std::move(parts), x.columns()));
   });
 }
 
 Tensor MlxOps::concat_columns(std::span<const Tensor> parts) {
-  check(!parts.empty(), "concat_columns: no parts");
-  for (const Tensor& part : parts) {
-    check(part.rows() == parts[0].rows(), "concat_columns: a part has {} rows, the first has {}", part.rows(),
-          parts[0].rows());
-  }
+  check_concat_columns(parts);
   return guarded("concat_columns", [&] {
     std::vector<mx::array> arrays;
     std::ranges::transform(parts, std::back_inserter(arrays), array_of);
@@ -263,8 +235,7 @@ Tensor MlxOps::l2_normalize(const Tensor& x) {
 }
 
 void MlxOps::read(const Tensor& x, std::span<float> out) {
-  check(out.size() == static_cast<std::size_t>(x.rows()) * static_cast<std::size_t>(x.columns()),
-        "read: room for {} values, wanted [{}, {}]", out.size(), x.rows(), x.columns());
+  check_read(x, out);
   guarded("read", [&] {
     mx::array values = mx::contiguous(array_of(x), /*allow_col_major=*/false, stream_);
     values.eval();

@@ -192,10 +192,7 @@ Tensor MlxOps::rotary_table(std::span<const std::int32_t> positions, std::span<c
 }
 
 Tensor MlxOps::rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) {
-  check(head_dim > 0 && x.columns() % head_dim == 0 && table.columns() % 2 == 0 && table.columns() <= head_dim &&
-            table.rows() == x.rows(),
-        "rope: x is [{}, {}] with heads of {}, the table [{}, {}]", x.rows(), x.columns(), head_dim, table.rows(),
-        table.columns());
+  check_rope(x, table, head_dim);
   return guarded("rope", [&] {
     const int count = table.columns() / 2;
     const int tokens = x.rows();
