@@ -90,9 +90,9 @@ class ProfilingOps final : public Ops {
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows) override {
     return timed("take_rows", 0, [&] { return ops_.take_rows(x, rows); });
   }
-  Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+  Tensor add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                   std::span<const float> factors) override {
-    return timed("add_rows", 0, [&] { return ops_.add_rows(base, x, rows, factors); });
+    return timed("add_rows", 0, [&] { return ops_.add_rows(std::move(base), x, rows, factors); });
   }
   Tensor pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
               std::span<const std::int32_t> first_token) override {

@@ -99,8 +99,8 @@ Tensor mix_experts(Ops& ops, const Tensor& x, const Tensor& base, const ExpertCh
   Tensor result = base;
   for (std::size_t number = 0; number < rows.size(); ++number) {
     if (!rows[number].empty()) {
-      result = ops.add_rows(result, expert(static_cast<int>(number), ops.take_rows(x, rows[number])), rows[number],
-                            factors[number]);
+      result = ops.add_rows(std::move(result), expert(static_cast<int>(number), ops.take_rows(x, rows[number])),
+                            rows[number], factors[number]);
     }
   }
   return result;

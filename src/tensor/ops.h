@@ -176,9 +176,10 @@ class Ops {
   /// \returns [rows.size(), x.columns()]: the given rows of x, in that order; a row may come more than once
   [[nodiscard]] virtual Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows) = 0;
 
-  /// `base` with factors[i] * x[i] added to row rows[i]; no row comes twice.
+  /// `base` with factors[i] * x[i] added to row rows[i]; no row comes twice. A base that the caller gives up (moves
+  /// here, its only copy) need not be copied.
   /// \param x  [rows.size(), base.columns()]
-  [[nodiscard]] virtual Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+  [[nodiscard]] virtual Tensor add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                                         std::span<const float> factors) = 0;
 
   /// One vector per row of the batch, from the row's tokens [first_token[r], end).

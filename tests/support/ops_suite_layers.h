@@ -171,6 +171,13 @@ TEST_P(OpsSuite, TakesAndAddsRows) {
     expect_equal(ops, ops.take_rows(all, rows), taken, "take");
     expect_equal(ops, ops.add_rows(all, some, rows, factors), added, "add");
     expect_equal(ops, all, base, "the base stays");
+    (void)ops.add_rows(ops.columns(all, 0, 4), upload(ops, noise(3, 4, 42)), rows, factors);
+    expect_equal(ops, all, base, "the tensor stays whose columns are the base");
+    Tensor given_up = ops.scale(all, 1.0F);
+    expect_equal(ops, ops.add_rows(std::move(given_up), some, rows, factors), added, "add to a base given up");
+    Tensor shared = all;
+    (void)ops.add_rows(std::move(shared), some, rows, factors);
+    expect_equal(ops, all, base, "the base stays that another handle holds");
     expect_equal(ops, ops.take_rows(all, {}), Matrix(0, 17), "take none");
     expect_equal(ops, ops.add_rows(all, upload(ops, Matrix(0, 17)), {}, {}), base, "add none");
     const std::vector<std::int32_t> beyond = {9, 0, 1};

@@ -222,7 +222,7 @@ class ScalarOps final : public Ops {
     return out;
   }
 
-  Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+  Tensor add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                   std::span<const float> factors) override {
     const Tensor out = scale(base, 1.0F);
     for (int row = 0; row < x.rows(); ++row) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/cpu_tensor.h"
@@ -180,10 +181,11 @@ Tensor CpuOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
   });
 }
 
-Tensor CpuOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+Tensor CpuOps::add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                         std::span<const float> factors) {
   check_add_rows(base, x, rows, factors);
-  Tensor result = scale(base, 1.0F);
+  const bool ours = base.shared_storage().use_count() == 1 && cpu(base).owns_rows();
+  Tensor result = ours ? std::move(base) : scale(base, 1.0F);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const float* in = cpu(x).data + static_cast<std::ptrdiff_t>(i) * cpu(x).ld;
     float* out = cpu(result).data + rows[i] * cpu(result).ld;

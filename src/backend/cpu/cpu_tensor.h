@@ -26,6 +26,9 @@ struct CpuTensor final : TensorStorage {
   CpuTensor(const CpuTensor&) = delete;
   CpuTensor& operator=(const CpuTensor&) = delete;
 
+  /// Not if they are columns of another tensor's.
+  [[nodiscard]] bool owns_rows() const { return arena_ != nullptr; }
+
   float* data = nullptr;
   std::ptrdiff_t ld = 0;
 

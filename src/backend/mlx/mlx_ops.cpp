@@ -156,7 +156,7 @@ Tensor MlxOps::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
   });
 }
 
-Tensor MlxOps::add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+Tensor MlxOps::add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                         std::span<const float> factors) {
   check_add_rows(base, x, rows, factors);
   if (rows.empty()) {

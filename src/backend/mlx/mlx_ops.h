@@ -33,7 +33,7 @@ class MlxOps final : public Ops {
   Tensor multiply(const Tensor& a, const Tensor& b) override;
   Tensor scale(const Tensor& x, float factor) override;
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows) override;
-  Tensor add_rows(const Tensor& base, const Tensor& x, std::span<const std::int32_t> rows,
+  Tensor add_rows(Tensor base, const Tensor& x, std::span<const std::int32_t> rows,
                   std::span<const float> factors) override;
   Tensor pool(const Tensor& x, const PackedBatch& batch, PoolingMode mode,
               std::span<const std::int32_t> first_token) override;
