@@ -79,7 +79,9 @@ class Engine {
   [[nodiscard]] std::vector<TokenEmbeddings> token_logits(std::span<const std::string_view> texts,
                                                           const RunOptions& options = {}) const;
 
-  /// What the model would read: tokens, where they stand in the text, and what is cut off. Nothing is computed.
+  /// The tokens of the texts, where they stand in them, and what is cut off. Nothing is computed. What embed(),
+  /// multi_vector() and rerank() put before or around a text (a prompt, a prefix, a question) is not among them.
+  /// Of the options, batch_tokens has no meaning; progress is told in windows of thousands of texts.
   [[nodiscard]] std::vector<TokenizedText> tokenize(std::span<const std::string_view> texts,
                                                     const RunOptions& options = {}) const;
   [[nodiscard]] std::vector<TokenizedText> tokenize_pairs(std::span<const TextPair> pairs,

@@ -62,7 +62,7 @@ struct LoadOptions {
 
 /// What the texts of a call are; it picks their prompt where neither a prompt nor a name is given, as encode_query and
 /// encode_document of sentence-transformers do: "query", or the first of "document", "passage" and "corpus" that the
-/// model has, else its default one.
+/// model has. Without such a prompt there is none: the default one is for texts of no role.
 enum class Role {
   kNone,
   kQuery,

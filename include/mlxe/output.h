@@ -11,7 +11,8 @@
 namespace mlxe {
 
 struct ItemReport {
-  int tokens = 0;          ///< tokens that went through the model, special ones included
+  int tokens = 0;          ///< tokens of the text that went through the model, special ones included; not those that
+                           ///< queries of late interaction are filled up with
   int tokens_in_text = 0;  ///< tokens that the whole text has, special ones included
   [[nodiscard]] bool truncated() const { return tokens < tokens_in_text; }
 };

@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "mlxe/error.h"
 #include "mlxe/output.h"
 
 namespace mlxe {
@@ -45,8 +47,14 @@ namespace mlxe {
 inline constexpr float kEmptyDocumentScore = -1e9F;
 
 /// Late interaction: for each vector of the query the largest product with one of the document's, summed.
+/// \throws Error{kInvalidInput} for vectors of different widths
 /// Source: maxsim() of sentence-transformers, which leaves masked tokens out as we do
 [[nodiscard]] inline float maxsim(const MultiVector& query, const MultiVector& document) {
+  if (query.dim != document.dim) {
+    throw Error(ErrorCode::kInvalidInput, "the query's vectors have " + std::to_string(query.dim) +
+                                              " dimensions, the document's " + std::to_string(document.dim) +
+                                              ", wanted the same of both");
+  }
   if (document.count() == 0) {
     return kEmptyDocumentScore;
   }

@@ -230,4 +230,9 @@ std::string JsonFields::text(std::string_view key, std::string_view fallback) co
   return has(key) ? text(key) : std::string(fallback);
 }
 
+std::optional<JsonFields> load_fields_if_present(const std::filesystem::path& path) {
+  std::optional<Json> json = load_json_if_present(path);
+  return json ? std::optional<JsonFields>(std::in_place, *std::move(json), path.string()) : std::nullopt;
+}
+
 }  // namespace mlxe

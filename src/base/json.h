@@ -52,4 +52,8 @@ class JsonFields {
   std::string what_;
 };
 
+/// The fields of a file, named by its path; nothing if there is no such file.
+/// \throws Error{kCorruptModel} as load_json, or if it holds no object
+[[nodiscard]] std::optional<JsonFields> load_fields_if_present(const std::filesystem::path& path);
+
 }  // namespace mlxe

@@ -36,6 +36,32 @@ void check_window(const LoadedModel& loaded, const InputSource& inputs, const Wi
   }
 }
 
+void for_each_window(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
+                     const std::function<void(const Window&)>& consume) {
+  for (std::size_t first = 0; first < inputs.count;) {
+    const std::size_t count = window_size(inputs.count - first, kWindowTexts, kWindowBytes,
+                                          [&](std::size_t index) { return inputs.size_bytes(first + index); });
+    Window window{.first = first, .encodings = inputs.encode(first, count)};
+    // A table of one row knows no types: such tokenizers do not hand theirs on (XLM-R's pairs).
+    if (!loaded.settings.token_types || loaded.model->traits().num_token_types == 1) {
+      for (Encoding& encoding : window.encodings) {
+        std::ranges::fill(encoding.type_ids, 0);
+      }
+    }
+    check_window(loaded, inputs, window, plan);
+    consume(window);
+    first += count;
+  }
+}
+
+std::size_t num_tokens(const Window& window) {
+  std::size_t count = 0;
+  for (const Encoding& encoding : window.encodings) {
+    count += encoding.ids.size();
+  }
+  return count;
+}
+
 void run_window(const LoadedModel& loaded, const Window& window, const RunPlan& plan, ProgressReporter& progress,
                 const std::function<void(Ops&, MicroBatch&)>& consume) {
   const auto workers = static_cast<std::size_t>(loaded.info.threads);
@@ -83,23 +109,31 @@ RunPlan make_plan(const LoadedModel& loaded, const RunOptions& options, int fixe
   return plan;
 }
 
+RunOptions run_options(const EmbedOptions& options) {
+  return {.max_length = options.max_length,
+          .on_overflow = options.on_overflow,
+          .batch_tokens = options.batch_tokens,
+          .on_progress = options.on_progress};
+}
+
+EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
+  return {.max_length = plan.max_length, .threads = loaded.info.threads};
+}
+
+void run_windows(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
+                 const std::function<void(const Window&)>& consume) {
+  ProgressReporter progress(plan.on_progress, inputs.count);
+  for_each_window(loaded, inputs, plan, [&](const Window& window) {
+    consume(window);
+    progress.advance(window.encodings.size(), num_tokens(window));
+  });
+}
+
 void run_batches(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
                  const std::function<void(Ops&, MicroBatch&)>& consume) {
   ProgressReporter progress(plan.on_progress, inputs.count);
-  for (std::size_t first = 0; first < inputs.count;) {
-    const std::size_t count = window_size(inputs.count - first, kWindowTexts, kWindowBytes,
-                                          [&](std::size_t index) { return inputs.size_bytes(first + index); });
-    Window window{.first = first, .encodings = inputs.encode(first, count)};
-    // A table of one row knows no types: such tokenizers do not hand theirs on (XLM-R's pairs).
-    if (!loaded.settings.token_types || loaded.model->traits().num_token_types == 1) {
-      for (Encoding& encoding : window.encodings) {
-        std::ranges::fill(encoding.type_ids, 0);
-      }
-    }
-    check_window(loaded, inputs, window, plan);
-    run_window(loaded, window, plan, progress, consume);
-    first += count;
-  }
+  for_each_window(loaded, inputs, plan,
+                  [&](const Window& window) { run_window(loaded, window, plan, progress, consume); });
   progress.finish();
 }
 
@@ -128,7 +162,11 @@ InputSource text_inputs(const LoadedModel& loaded, std::span<const std::string_v
   };
   return {.noun = "text",
           .count = texts.size(),
-          .size_bytes = [texts](std::size_t index) { return texts[index].size(); },
+          .size_bytes =
+              [texts, prompts](std::size_t index) {
+                const std::size_t of_prompt = prompts.empty() ? 0 : prompts[prompts.size() == 1 ? 0 : index].size();
+                return of_prompt + texts[index].size();
+              },
           .encode = encode};
 }
 

@@ -28,11 +28,16 @@ struct RunPlan {
 /// \throws Error{kInvalidInput} for a limit that leaves no room for a text or exceeds the model's positions
 [[nodiscard]] RunPlan make_plan(const LoadedModel& loaded, const RunOptions& options, int fixed_tokens);
 
+/// What of a call's options is about going through the model.
+[[nodiscard]] RunOptions run_options(const EmbedOptions& options);
+
+[[nodiscard]] EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan);
+
 /// The inputs of one call. The functions are called from the caller's thread.
 struct InputSource {
   std::string_view noun = "text";  ///< in messages
   std::size_t count = 0;
-  std::function<std::size_t(std::size_t index)> size_bytes;
+  std::function<std::size_t(std::size_t index)> size_bytes;  ///< of all that is tokenised
   std::function<std::vector<Encoding>(std::size_t first, std::size_t count)> encode;
 };
 
@@ -53,6 +58,12 @@ struct MicroBatch {
   [[nodiscard]] const Encoding& encoding(std::size_t row) const { return window->encodings[indices[row]]; }
   [[nodiscard]] ItemReport report(std::size_t row) const;
 };
+
+/// Calls consume(window) for one window after the other, from the caller's thread; nothing is computed. Reports
+/// progress, and cancels with Error{kCancelled} when asked to.
+/// \throws Error{kTooLong, kCorruptModel} and whatever consume throws
+void run_windows(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
+                 const std::function<void(const Window&)>& consume);
 
 /// Calls consume(ops, batch) for every micro-batch of every window, several at once on different workers. Inputs
 /// without tokens are in none. Reports progress, and cancels with Error{kCancelled} when asked to.

@@ -15,8 +15,18 @@
 #include "base/utf8.h"
 #include "mlxe/error.h"
 #include "mlxe/options.h"
+#include "mlxe/output.h"
 
 namespace mlxe {
+
+/// \param info    of the loaded model
+/// \param wanted  what a call wants of it: "vectors want the task 'embed'"
+inline void expect_task(bool is_right, const ModelInfo& info, std::string_view wanted) {
+  if (!is_right) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("the model is loaded for the task '{}' (decided by: {}), {}",
+                                                     info.task, info.task_source, wanted));
+  }
+}
 
 inline void check_utf8(std::span<const std::string_view> texts, std::string_view noun = "text") {
   for (std::size_t index = 0; index < texts.size(); ++index) {

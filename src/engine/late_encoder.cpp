@@ -32,27 +32,29 @@ LateEncoder::LateEncoder(const LoadedModel& loaded) : loaded_(loaded), late_(lat
 LateEncoder::Plan LateEncoder::plan_for(std::span<const std::string_view> texts, const EmbedOptions& options) const {
   check_utf8(texts);
   Plan plan;
-  // These two names choose the side also where the folder has no such prompt.
-  const bool named = options.prompt_name && !loaded_.settings.prompts.contains(*options.prompt_name) &&
-                     (*options.prompt_name == "query" || *options.prompt_name == "document");
   plan.is_query = options.role == Role::kQuery || options.prompt_name == "query";
   plan.side = plan.is_query ? &late_.query : &late_.document;
   plan.front = plan.side->prefix;
   if (!options.prompts.empty()) {
     throw Error(ErrorCode::kInvalidInput, "a late-interaction model takes one prompt for all texts, not one for each");
   }
-  const bool chosen = options.prompt || (options.prompt_name && !named);
-  plan.front += chosen ? choose_prompt(loaded_.settings, options) : plan.side->prompt;
+  // These two names choose the side, also where the folder has no such prompt.
+  const bool names_side = options.prompt_name == "query" || options.prompt_name == "document";
+  if (options.prompt) {
+    plan.front += *options.prompt;
+  } else if (options.prompt_name && !names_side) {
+    plan.front += plan.side->without_prefix(choose_prompt(loaded_.settings, options));
+  } else {
+    plan.front += plan.side->prompt;
+  }
   if (!is_valid_utf8(plan.front)) {
     throw Error(ErrorCode::kInvalidInput, "the prompt is not valid UTF-8");
   }
   const bool expands = plan.is_query && late_.expansion.has_value();
-  RunOptions run;
-  run.max_length = options.max_length.value_or(plan.side->max_length);
-  run.on_overflow = options.on_overflow;
-  run.batch_tokens = options.batch_tokens;
-  run.on_progress = options.on_progress;
-  plan.run = mlxe::make_plan(loaded_, run, loaded_.tokenizer.num_special_tokens() + 1);  // and a prefix
+  RunOptions run = run_options(options);
+  run.max_length = options.max_length.value_or(plan.side->limit.tokens);
+  plan.run = make_plan(loaded_, run, loaded_.tokenizer.num_special_tokens() + (plan.side->prefix_id ? 1 : 0));
+  plan.run.max_length_source = options.max_length ? plan.run.max_length_source : plan.side->limit.source;
   plan.fill_to = expands ? std::min(late_.expansion->length, plan.run.max_length) : 0;
   plan.dim = options.dimensions.value_or(loaded_.info.embedding_dim);
   if (plan.dim < 1 || plan.dim > loaded_.width) {
@@ -125,7 +127,7 @@ std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> t
   };
   const InputSource inputs = {.noun = "text",
                               .count = texts.size(),
-                              .size_bytes = [texts](std::size_t index) { return texts[index].size(); },
+                              .size_bytes = [&](std::size_t index) { return plan.front.size() + texts[index].size(); },
                               .encode = encode};
   run_batches(loaded_, inputs, plan.run, [&](Ops& ops, MicroBatch& batch) {
     for (std::size_t row = 0; row < batch.num_rows() && plan.fill_to > 0 && !late_.expansion->attend; ++row) {

@@ -14,13 +14,9 @@ namespace mlxe {
 namespace {
 
 constexpr int kMaxTokens = 1 << 20;
+constexpr int kQueryLength = 32;  // where a checkpoint says nothing
 constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 constexpr const char* kSettings = "config_sentence_transformers.json";
-
-std::optional<JsonFields> load_fields(const std::filesystem::path& path) {
-  std::optional<Json> json = load_json_if_present(path);
-  return json ? std::optional<JsonFields>(std::in_place, *std::move(json), path.string()) : std::nullopt;
-}
 
 std::vector<std::string> punctuation() {
   std::vector<std::string> words;
@@ -46,8 +42,12 @@ std::vector<std::string> words_of(const JsonFields& fields, const char* key) {
   return words;
 }
 
-std::optional<int> length_of(const JsonFields& fields, const char* key) {
-  return fields.has(key) ? std::optional(fields.integer(key, 1, kMaxTokens)) : std::nullopt;
+std::optional<TokenLimit> length_of(const JsonFields& fields, const char* key) {
+  if (!fields.has(key)) {
+    return std::nullopt;
+  }
+  return TokenLimit{.tokens = fields.integer(key, 1, kMaxTokens),
+                    .source = std::filesystem::path(fields.what()).filename().string()};
 }
 
 /// {"strategy": "fixed" | "min", "attend", "token", "length"}, or null.
@@ -88,12 +88,12 @@ std::vector<Module> list_modules(const Json& json) {
 
 /// Read by every token, whatever a file of an older release leaves unsaid.
 bool on_tokens(const std::filesystem::path& folder) {
-  const auto fields = load_fields(folder / "config.json");
+  const auto fields = load_fields_if_present(folder / "config.json");
   return fields && fields->text("module_input_name", "token_embeddings") == "token_embeddings";
 }
 
 void read_mask(const std::filesystem::path& folder, LateInteractionSpec& spec) {
-  const auto fields = load_fields(folder / "config.json");
+  const auto fields = load_fields_if_present(folder / "config.json");
   spec.skiplist.clear();
   if (!fields) {
     return;
@@ -112,7 +112,7 @@ void read_mask(const std::filesystem::path& folder, LateInteractionSpec& spec) {
         throw Error(ErrorCode::kCorruptModel,
                     fmt::format("{}: 'keep_only_token_ids' holds {}, wanted numbers", fields->what(), id.type_name()));
       }
-      spec.keep_only_ids.push_back(id.get<std::int32_t>());
+      spec.keep_only_ids.push_back(id.get<std::int64_t>());
     }
   }
 }
@@ -130,7 +130,7 @@ void read_pylate_settings(const JsonFields& fields, LateInteractionSpec& spec) {
     spec.expansion = read_expansion(fields);
   } else if (fields.boolean("do_query_expansion", true)) {
     spec.expansion = {
-        .length = spec.query_length.value_or(32),
+        .length = spec.query_length.value_or(TokenLimit{.tokens = kQueryLength, .source = ""}).tokens,
         .attend = fields.boolean("attend_to_expansion_tokens", fields.boolean("attend_to_mask_tokens", false))};
     spec.query_length.reset();
   }
@@ -138,7 +138,7 @@ void read_pylate_settings(const JsonFields& fields, LateInteractionSpec& spec) {
 }
 
 void read_transformer_settings(const std::filesystem::path& folder, LateInteractionSpec& spec) {
-  const auto fields = load_fields(folder / "sentence_bert_config.json");
+  const auto fields = load_fields_if_present(folder / "sentence_bert_config.json");
   if (!fields) {
     return;
   }
@@ -159,7 +159,7 @@ std::optional<LateInteractionSpec> read_modules_layout(const std::filesystem::pa
     return std::nullopt;
   }
   const std::vector<Module> modules = list_modules(*json);
-  const auto settings = load_fields(folder / kSettings);
+  const auto settings = load_fields_if_present(folder / kSettings);
   const std::string model_type = settings ? settings->text("model_type", "") : "";
   const bool native = model_type == "MultiVectorEncoder";
   const bool pylate = model_type == "ColBERT" || std::ranges::any_of(modules, &Module::of_pylate);
@@ -200,7 +200,7 @@ std::optional<LateInteractionSpec> read_modules_layout(const std::filesystem::pa
 }
 
 std::optional<LateInteractionSpec> read_stanford_layout(const std::filesystem::path& folder) {
-  const auto config = load_fields(folder / "config.json");
+  const auto config = load_fields_if_present(folder / "config.json");
   if (!config || !config->has("architectures") ||
       config->at("architectures").dump().find("\"HF_ColBERT\"") == std::string::npos) {
     return std::nullopt;
@@ -208,34 +208,18 @@ std::optional<LateInteractionSpec> read_stanford_layout(const std::filesystem::p
   LateInteractionSpec spec;
   spec.pipeline.transformer_folder = folder;
   spec.inline_projection = true;
-  const auto metadata = load_fields(folder / "artifact.metadata");
+  const auto metadata = load_fields_if_present(folder / "artifact.metadata");
   spec.source = metadata ? "artifact.metadata" : "HF_ColBERT";
   const JsonFields fields = metadata.value_or(JsonFields(Json::object(), "artifact.metadata"));
   spec.prefixes = {{"query", fields.text("query_token_id", "[unused0]") + " "},
                    {"document", fields.text("doc_token_id", "[unused1]") + " "}};
   spec.document_length = length_of(fields, "doc_maxlen");
-  spec.expansion = {.length = length_of(fields, "query_maxlen").value_or(32),
+  spec.expansion = {.length = fields.integer("query_maxlen", 1, kMaxTokens, kQueryLength),
                     .attend = fields.boolean("attend_to_mask_tokens", false)};
   if (fields.boolean("mask_punctuation", true)) {
     spec.skiplist = punctuation();
   }
   return spec;
-}
-
-/// "mask_token" or another special word: a string, or an object with its content.
-std::string special_word(const std::filesystem::path& folder, const char* key) {
-  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const auto fields = load_fields(folder / file);
-    if (!fields || !fields->has(key)) {
-      continue;
-    }
-    const Json& value = fields->at(key);
-    if (value.is_string()) {
-      return value.get<std::string>();
-    }
-    return JsonFields(value, fmt::format("{}: '{}'", fields->what(), key)).text("content");
-  }
-  return "";
 }
 
 std::vector<std::int32_t> ids_of(const std::vector<std::string>& words, const Tokenizer& tokenizer) {
@@ -275,6 +259,57 @@ int count_opening_tokens(const Tokenizer& tokenizer) {
   return static_cast<int>(own - encoding.special_tokens_mask.begin());
 }
 
+std::vector<std::int32_t> checked_ids(const std::vector<std::int64_t>& ids, const Tokenizer& tokenizer) {
+  const auto count = static_cast<std::int64_t>(tokenizer.vocab_size());
+  std::vector<std::int32_t> checked;
+  for (const std::int64_t id : ids) {
+    if (id < 0 || id >= count) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("'keep_only_token_ids' holds {}, wanted 0 to {}", id, count - 1));
+    }
+    checked.push_back(static_cast<std::int32_t>(id));
+  }
+  std::ranges::sort(checked);
+  return checked;
+}
+
+void settle_expansion(const LateInteractionSpec& spec, const TextSettings& settings, int max_positions,
+                      const Tokenizer& tokenizer, LateInteraction& late) {
+  const QueryExpansion& expansion = *late.expansion;
+  if (expansion.length > max_positions) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{}: queries are filled up to {} tokens, the model has {} positions", spec.source,
+                            expansion.length, max_positions));
+  }
+  if (expansion.fixed || late.query.limit.tokens < expansion.length) {
+    late.query.limit = {.tokens = expansion.length, .source = "the length that queries are filled up to"};
+  }
+  std::vector<std::string> words = {expansion.token};
+  if (expansion.token.empty()) {
+    words = {settings.mask_token, settings.eos_token};
+  }
+  std::optional<std::int32_t> id;
+  for (const std::string& word : words) {
+    id = id || word.empty() ? id : tokenizer.token_to_id(word);
+  }
+  if (!id) {
+    throw Error(
+        ErrorCode::kCorruptModel,
+        fmt::format("{}: queries are filled up, and the tokenizer has neither a mask token nor one that ends texts",
+                    spec.source));
+  }
+  late.expansion_id = *id;
+}
+
+void check_room(const LateInteraction::Side& side, const char* role, const Tokenizer& tokenizer) {
+  const int around = tokenizer.num_special_tokens() + (side.prefix_id ? 1 : 0);
+  if (side.limit.tokens <= around) {
+    throw Error(ErrorCode::kCorruptModel,
+                fmt::format("{} allows {} tokens for a {}, wanted more than the {} that are put around it",
+                            side.limit.source, side.limit.tokens, role, around));
+  }
+}
+
 }  // namespace
 
 std::optional<LateInteractionSpec> read_late_interaction(const std::filesystem::path& folder) {
@@ -290,31 +325,34 @@ std::optional<LateInteractionSpec> read_late_interaction(const std::filesystem::
     spec->pipeline.normalize_declared = spec->normalize;
     spec->pipeline.pooling.modes = {PoolingMode::kMean};  // one width for the steps to begin with
     spec->pipeline.pooling_source = spec->source;
-    if (spec->expansion && spec->query_length && *spec->query_length < spec->expansion->length) {
-      throw Error(ErrorCode::kCorruptModel, fmt::format("{}: queries are filled up to {} tokens and cut to {}",
-                                                        spec->source, spec->expansion->length, *spec->query_length));
+    if (spec->expansion && spec->query_length && spec->query_length->tokens < spec->expansion->length) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("{}: queries are filled up to {} tokens and cut to {}", spec->source,
+                              spec->expansion->length, spec->query_length->tokens));
     }
   }
   return spec;
 }
 
-LateInteraction settle(const LateInteractionSpec& spec, const std::map<std::string, std::string>& prompts,
-                       int max_length, int max_positions, const Tokenizer& tokenizer,
-                       const std::filesystem::path& text_folder) {
-  LateInteraction late{.expansion = spec.expansion, .keep_only_ids = spec.keep_only_ids, .normalize = spec.normalize};
-  std::ranges::sort(late.keep_only_ids);
+LateInteraction settle(const LateInteractionSpec& spec, const TextSettings& settings, int max_positions,
+                       const Tokenizer& tokenizer) {
+  LateInteraction late{.expansion = spec.expansion,
+                       .keep_only_ids = checked_ids(spec.keep_only_ids, tokenizer),
+                       .normalize = spec.normalize};
   late.opening_tokens = count_opening_tokens(tokenizer);
   const std::vector<std::int32_t> skipped = ids_of(spec.skiplist, tokenizer);
-  const auto side = [&](const char* role, std::optional<int> length, bool skips) {
-    LateInteraction::Side out{.max_length = std::min(length.value_or(max_length), max_positions)};
-    const auto prefix = spec.prefixes.find(role);
-    if (prefix != spec.prefixes.end()) {
+  const auto side = [&](const char* role, const std::optional<TokenLimit>& length, bool skips) {
+    LateInteraction::Side out{
+        .limit = length.value_or(TokenLimit{.tokens = settings.max_length, .source = settings.max_length_source})};
+    if (out.limit.tokens > max_positions) {
+      out.limit = {.tokens = max_positions, .source = "config.json (the model's positions)"};
+    }
+    if (const auto prefix = spec.prefixes.find(role); prefix != spec.prefixes.end()) {
+      out.whole_prefix = prefix->second;
       settle_prefix(prefix->second, tokenizer, out);
     }
-    if (const auto prompt = prompts.find(role); prompt != prompts.end()) {
-      // Some files have the prefix in the prompt as well.
-      const bool twice = prefix != spec.prefixes.end() && prompt->second.starts_with(prefix->second);
-      out.prompt = prompt->second.substr(twice ? prefix->second.size() : 0);
+    if (const auto prompt = settings.prompts.find(role); prompt != settings.prompts.end()) {
+      out.prompt = out.without_prefix(prompt->second);
     }
     if (skips) {
       out.skipped_ids = skipped;
@@ -324,29 +362,10 @@ LateInteraction settle(const LateInteractionSpec& spec, const std::map<std::stri
   late.query = side("query", spec.query_length, spec.skip_in_queries);
   late.document = side("document", spec.document_length, spec.skip_in_documents);
   if (late.expansion) {
-    QueryExpansion& expansion = *late.expansion;
-    if (expansion.length > max_positions) {
-      throw Error(ErrorCode::kCorruptModel,
-                  fmt::format("{}: queries are filled up to {} tokens, the model has {} positions", spec.source,
-                              expansion.length, max_positions));
-    }
-    late.query.max_length = expansion.fixed ? expansion.length : std::max(late.query.max_length, expansion.length);
-    std::vector<std::string> words = {expansion.token};
-    if (expansion.token.empty()) {
-      words = {special_word(text_folder, "mask_token"), special_word(text_folder, "eos_token")};
-    }
-    std::optional<std::int32_t> id;
-    for (const std::string& word : words) {
-      id = id || word.empty() ? id : tokenizer.token_to_id(word);
-    }
-    if (!id) {
-      throw Error(
-          ErrorCode::kCorruptModel,
-          fmt::format("{}: queries are filled up, and the tokenizer has neither a mask token nor one that ends texts",
-                      spec.source));
-    }
-    late.expansion_id = *id;
+    settle_expansion(spec, settings, max_positions, tokenizer, late);
   }
+  check_room(late.query, "query", tokenizer);
+  check_room(late.document, "document", tokenizer);
   return late;
 }
 

@@ -10,9 +10,16 @@
 
 #include "base/json.h"
 #include "engine/pipeline.h"
+#include "engine/text_settings.h"
 #include "tokenizer/tokenizer.h"
 
 namespace mlxe {
+
+/// Texts are cut to so many tokens, because a file says so.
+struct TokenLimit {
+  int tokens = 0;
+  std::string source;
+};
 
 /// Queries are filled up to `length` tokens, and what they are filled with counts in the scores.
 struct QueryExpansion {
@@ -27,13 +34,13 @@ struct LateInteractionSpec {
   /// Words that stand at the front of a text as one token each, if the vocabulary has them: "[Q] ", "[unused0] ".
   /// By role, "query" and "document"; they are part of that role's prompt.
   std::map<std::string, std::string> prefixes = {};
-  std::optional<int> query_length = {};
-  std::optional<int> document_length = {};
+  std::optional<TokenLimit> query_length = {};
+  std::optional<TokenLimit> document_length = {};
   std::optional<QueryExpansion> expansion = {};
   std::vector<std::string> skiplist = {};  ///< words whose vectors take no part
   bool skip_in_queries = false;
   bool skip_in_documents = true;
-  std::vector<std::int32_t> keep_only_ids = {};  ///< of a document, if there are any
+  std::vector<std::int64_t> keep_only_ids = {};  ///< of a document, if there are any; as the file has them
   bool normalize = true;
   bool inline_projection = false;  ///< linear.weight lies among the transformer's weights (Stanford's layout)
   std::string source;              ///< the file that says all this
@@ -50,9 +57,14 @@ struct LateInteraction {
   struct Side {
     std::optional<std::int32_t> prefix_id = {};  ///< a token to put behind the tokens that open every text
     std::string prefix = {};                     ///< what of the prefix is text
+    std::string whole_prefix = {};               ///< as the checkpoint writes it
     std::string prompt = {};                     ///< put between the prefix and the text
-    int max_length = 0;                          ///< tokens, all of them
+    TokenLimit limit = {};                       ///< tokens, all of them
     std::vector<std::int32_t> skipped_ids = {};  ///< sorted
+    /// Some files have the prefix in their prompts as well; it is put once.
+    [[nodiscard]] std::string without_prefix(const std::string& text) const {
+      return text.substr(text.starts_with(whole_prefix) ? whole_prefix.size() : 0);
+    }
   };
   Side query = {};
   Side document = {};
@@ -63,12 +75,12 @@ struct LateInteraction {
   bool normalize = true;
 };
 
-/// \param prompts        those of the folder, by name; a prefix is put before its role's one
-/// \param max_length     of a text where the spec says nothing
+/// \param settings       the folder's prompts (a prefix is put before its role's one), the limit of a text where the
+/// spec
+///                       says nothing, the words that queries may be filled up with
 /// \param max_positions  the model's
-/// \param text_folder    tokenizer_config.json and special_tokens_map.json lie here
-[[nodiscard]] LateInteraction settle(const LateInteractionSpec& spec, const std::map<std::string, std::string>& prompts,
-                                     int max_length, int max_positions, const Tokenizer& tokenizer,
-                                     const std::filesystem::path& text_folder);
+/// \throws Error{kCorruptModel} for a length or a token id that the model or its tokenizer cannot have
+[[nodiscard]] LateInteraction settle(const LateInteractionSpec& spec, const TextSettings& settings, int max_positions,
+                                     const Tokenizer& tokenizer);
 
 }  // namespace mlxe

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,8 +28,8 @@ JsonFields load_config(const std::filesystem::path& folder, bool is_static) {
 
 // Static embeddings are cut nowhere and have nothing around a text; what a tokenizer_config.json says is not for them.
 TextSettings load_text_settings(const std::filesystem::path& folder, const std::filesystem::path& text_folder,
-                                bool is_static) {
-  TextSettings settings = read_text_settings(folder, text_folder);
+                                const std::filesystem::path& model_folder, bool is_static) {
+  TextSettings settings = read_text_settings(folder, text_folder, model_folder);
   if (is_static) {
     const TextSettings unread;
     settings.max_length = unread.max_length;
@@ -116,8 +118,9 @@ void read_matryoshka(const JsonFields& config, ModelInfo& info) {
       continue;
     }
     for (const Json& dim : config.at(key)) {
-      if (dim.is_number_integer() && dim.get<int>() > 0) {
-        info.matryoshka_dims.push_back(dim.get<int>());
+      const std::int64_t value = dim.is_number_integer() ? dim.get<std::int64_t>() : 0;
+      if (value > 0 && value <= std::numeric_limits<int>::max()) {
+        info.matryoshka_dims.push_back(static_cast<int>(value));
       }
     }
     return;
@@ -129,9 +132,9 @@ void describe_late(const LateInteractionSpec& spec, const LateInteraction& late,
   const std::string filling = late.expansion ? fmt::format("filled up to {} tokens with '{}'{}", late.expansion->length,
                                                            tokenizer.id_to_token(late.expansion_id).value_or("?"),
                                                            late.expansion->attend ? "" : " that is not attended to")
-                                             : fmt::format("up to {} tokens", late.query.max_length);
+                                             : fmt::format("up to {} tokens", late.query.limit.tokens);
   info.late_interaction = fmt::format("queries {}; documents up to {} tokens, {} words left out (from {})", filling,
-                                      late.document.max_length, late.document.skipped_ids.size(), spec.source);
+                                      late.document.limit.tokens, late.document.skipped_ids.size(), spec.source);
   info.modules[1] = "one vector for each token";
   info.pooling = "none";
   info.pooling_source = spec.source;
@@ -217,7 +220,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
   const JsonFields config = load_config(model_folder, pipeline.is_static);
   const Architecture& architecture = find_architecture(config.text("model_type"));
-  TextSettings settings = load_text_settings(folders.pipeline, text_folder, pipeline.is_static);
+  TextSettings settings = load_text_settings(folders.pipeline, text_folder, model_folder, pipeline.is_static);
   apply_family(folder, config, pipeline, settings);
   Tokenizer tokenizer = load_tokenizer(text_folder, settings, pipeline.is_static);
   TaskSpec task =
@@ -230,6 +233,11 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   std::optional<YesNoPrompt> prompt;
   if (task.head.kind == HeadKind::kNextToken) {
     prompt = make_yes_no_prompt(tokenizer);
+    if (pipeline.logit_score) {
+      check_yes_no_template(settings.chat_template);
+      // Its prompt is the instruction of the template.
+      prompt->instruction = settings.default_prompt_name ? choose_prompt(settings, {}) : prompt->instruction;
+    }
     lower_max_length(settings, kYesNoMaxLength, "the prompt of Qwen3-Reranker");
   }
 
@@ -281,7 +289,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   }
   std::optional<LateInteraction> settled;
   if (late) {
-    settled = settle(*late, settings.prompts, settings.max_length, traits.max_positions, tokenizer, text_folder);
+    settled = settle(*late, settings, traits.max_positions, tokenizer);
     describe_late(*late, *settled, tokenizer, info);
   }
   info.warnings.insert(info.warnings.end(), task.warnings.begin(), task.warnings.end());

@@ -14,6 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Before its 2.0 sentence-transformers put the transformer into a folder of its own.
+constexpr const char* kTransformer = "0_Transformer";
+
 bool has_model(const fs::path& folder) {
   return fs::exists(folder / "config.json") &&
          (fs::exists(folder / "model.safetensors") || fs::exists(folder / "model.safetensors.index.json"));
@@ -21,6 +24,16 @@ bool has_model(const fs::path& folder) {
 
 bool has_pipeline(const fs::path& folder) {
   return fs::exists(folder / "modules.json") || fs::exists(folder / "1_Pooling");
+}
+
+/// The folder with adapter_config.json, if the model in `folder` has one.
+std::optional<fs::path> adapter_in(const fs::path& folder) {
+  for (fs::path place : {folder, folder / kTransformer}) {
+    if (has_adapter(place)) {
+      return place;
+    }
+  }
+  return std::nullopt;
 }
 
 fs::path find_base(const fs::path& adapter) {
@@ -36,9 +49,13 @@ fs::path find_base(const fs::path& adapter) {
   const fs::path inside = adapter / path;
   try {
     fs::path base = path.is_relative() && !climbs && fs::is_directory(inside) ? inside : resolve_model(name);
-    if (!fs::exists(base / "config.json")) {
+    if (adapter_in(base)) {
       throw Error(ErrorCode::kUnsupported,
-                  fmt::format("'{}' holds no config.json: an adapter of an adapter is not supported", base.string()));
+                  fmt::format("'{}' is an adapter itself, an adapter of an adapter is not supported", base.string()));
+    }
+    if (!fs::exists(base / "config.json") && !fs::exists(base / kTransformer / "config.json")) {
+      throw Error(ErrorCode::kCorruptModel,
+                  fmt::format("'{}' holds no config.json, nor does its {}", base.string(), kTransformer));
     }
     return base;
   } catch (const Error& error) {
@@ -49,21 +66,30 @@ fs::path find_base(const fs::path& adapter) {
 }  // namespace
 
 ModelFolders find_model_folders(const fs::path& folder, const std::optional<std::string>& adapter) {
+  const std::optional<fs::path> own = adapter_in(folder);
   if (adapter) {
     const fs::path found = resolve_model(*adapter);
     if (!has_adapter(found)) {
       throw Error(ErrorCode::kCorruptModel,
                   fmt::format("'{}' holds no adapter_config.json, so it is no adapter", found.string()));
     }
+    if (own) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("'{}' is an adapter itself, so '{}' cannot be put on it; wanted a model without an adapter",
+                      folder.string(), found.string()));
+    }
     return {.pipeline = folder, .adapter = found};
   }
-  // Before its 2.0 sentence-transformers put the transformer into a folder of its own.
-  const fs::path transformer = has_adapter(folder) ? folder : folder / "0_Transformer";
-  if (!has_adapter(transformer)) {
+  if (!own) {
     return {.pipeline = folder};
   }
-  const fs::path base = has_model(transformer) ? transformer : find_base(transformer);
-  return {.pipeline = has_pipeline(folder) ? folder : base, .base = base, .adapter = transformer};
+  if (has_model(*own)) {
+    return {.pipeline = has_pipeline(folder) ? folder : *own, .base = own, .adapter = own};
+  }
+  const fs::path base = find_base(*own);
+  const fs::path model = fs::exists(base / "config.json") ? base : base / kTransformer;
+  return {.pipeline = has_pipeline(folder) ? folder : base, .base = model, .adapter = own};
 }
 
 fs::path tokenizer_folder(const fs::path& own, const fs::path& base) {

@@ -24,14 +24,6 @@ struct SequenceLogits {
   std::vector<ItemReport> items;
 };
 
-void expect_head(const LoadedModel& loaded, bool right, std::string_view wanted) {
-  if (!right) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model is loaded for the task '{}' (decided by: {}), wanted the task {}",
-                            loaded.info.task, loaded.info.task_source, wanted));
-  }
-}
-
 SequenceLogits run(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan, std::size_t width) {
   SequenceLogits out{.values = std::vector<float>(inputs.count * width), .items = {}};
   out.items.resize(inputs.count);
@@ -69,17 +61,16 @@ Classifications to_classes(const LoadedModel& loaded, SequenceLogits logits, Sco
 }
 
 void expect_classifier(const LoadedModel& loaded) {
-  expect_head(loaded, loaded.task.head.kind == HeadKind::kSequence, "'classify'");
-}
-
-EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
-  return {.max_length = plan.max_length, .threads = loaded.info.threads};
+  expect_task(loaded.task.head.kind == HeadKind::kSequence, loaded.info, "labels of texts want the task 'classify'");
 }
 
 // The pairs as one text each, in the fixed prompt; only what stands between its ends is ever cut.
 InputSource prompted_inputs(const LoadedModel& loaded, std::span<const TextPair> pairs, const std::string& instruction,
                             EncodeOptions options) {
   InputSource inputs = pair_inputs(loaded, pairs, options);
+  inputs.size_bytes = [plain = inputs.size_bytes, &instruction](std::size_t index) {
+    return instruction.size() + plain(index);
+  };
   options.prefix_ids = loaded.prompt->prefix_ids;
   options.suffix_ids = loaded.prompt->suffix_ids;
   inputs.encode = [&loaded, pairs, instruction, options](std::size_t first, std::size_t count) {
@@ -96,7 +87,7 @@ InputSource prompted_inputs(const LoadedModel& loaded, std::span<const TextPair>
 
 // logit[yes] - logit[no], or the one logit.
 SequenceLogits run_yes_no(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {
-  const std::string instruction = options.instruction.value_or(std::string(kDefaultInstruction));
+  const std::string instruction = options.instruction.value_or(loaded.prompt->instruction);
   if (!is_valid_utf8(instruction)) {
     throw Error(ErrorCode::kInvalidInput, "the instruction is not valid UTF-8");
   }
@@ -179,7 +170,8 @@ Classifications classify_pairs(const LoadedModel& loaded, std::span<const TextPa
 
 PairScores score_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {
   const HeadKind kind = loaded.task.head.kind;
-  expect_head(loaded, kind == HeadKind::kSequence || kind == HeadKind::kNextToken, "'rerank'");
+  expect_task(kind == HeadKind::kSequence || kind == HeadKind::kNextToken, loaded.info,
+              "scores of pairs want the task 'rerank'");
   SequenceLogits logits =
       kind == HeadKind::kNextToken ? run_yes_no(loaded, pairs, options) : run_cross_encoder(loaded, pairs, options);
   PairScores out{.values = std::move(logits.values), .items = std::move(logits.items)};

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
@@ -171,15 +172,25 @@ std::int32_t answer_token(const Tokenizer& tokenizer, std::string_view word) {
   return *id;
 }
 
+// Other answers are those to other questions than the one prompt that is known here.
+std::int32_t checked_answer(const Tokenizer& tokenizer, std::int32_t id, const char* key, std::string_view word) {
+  if (id != answer_token(tokenizer, word)) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the LogitScore's '{}' is {} ('{}'), only '{}' of Qwen3-Reranker's prompt is supported",
+                            key, id, printable(tokenizer.id_to_token(id).value_or("no token"), 40), word));
+  }
+  return id;
+}
+
 HeadSpec decoder_head(const PipelineSpec& pipeline, const Tokenizer& tokenizer) {
   HeadSpec head{.kind = HeadKind::kNextToken, .num_labels = 0, .token_ids = {}};
   if (!pipeline.logit_score) {
     head.token_ids = {answer_token(tokenizer, "yes"), answer_token(tokenizer, "no")};
     return head;
   }
-  head.token_ids = {pipeline.logit_score->true_token_id};
+  head.token_ids = {checked_answer(tokenizer, pipeline.logit_score->true_token_id, "true_token_id", "yes")};
   if (pipeline.logit_score->false_token_id) {
-    head.token_ids.push_back(*pipeline.logit_score->false_token_id);
+    head.token_ids.push_back(checked_answer(tokenizer, *pipeline.logit_score->false_token_id, "false_token_id", "no"));
   }
   return head;
 }
@@ -225,6 +236,12 @@ TaskSpec decide_task(Task wanted, const PipelineSpec& pipeline, const TextSettin
     case Task::kFillMask: spec.head.kind = HeadKind::kMaskedLm; break;
     case Task::kRerank:
       if (pipeline.kind == PipelineKind::kLogitScore || architecture.ends_with("ForCausalLM")) {
+        // Such a decoder was trained for vectors, and its next word means nothing.
+        if (pipeline.kind == PipelineKind::kPooled) {
+          throw Error(ErrorCode::kUnsupported,
+                      "modules.json lists a Pooling, so the decoder gives vectors and answers no question; the command "
+                      "embed and the task 'embed' take it");
+        }
         spec.head = decoder_head(pipeline, tokenizer);
         spec.pair_scores = pair_scores(config, settings, 1);
         break;

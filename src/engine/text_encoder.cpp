@@ -12,12 +12,7 @@
 namespace mlxe {
 
 RunPlan TextEncoder::plan(const EmbedOptions& options) const {
-  RunOptions run;
-  run.max_length = options.max_length;
-  run.on_overflow = options.on_overflow;
-  run.batch_tokens = options.batch_tokens;
-  run.on_progress = options.on_progress;
-  return make_plan(loaded_, run, loaded_.tokenizer.num_special_tokens());
+  return make_plan(loaded_, run_options(options), loaded_.tokenizer.num_special_tokens());
 }
 
 std::vector<std::string> TextEncoder::prompts_of(std::size_t num_texts, const EmbedOptions& options) const {
@@ -33,7 +28,7 @@ std::vector<std::string> TextEncoder::prompts_of(std::size_t num_texts, const Em
 
 InputSource TextEncoder::inputs(std::span<const std::string_view> texts, std::span<const std::string> prompts,
                                 const RunPlan& plan) const {
-  return text_inputs(loaded_, texts, prompts, {.max_length = plan.max_length, .threads = loaded_.info.threads});
+  return text_inputs(loaded_, texts, prompts, encode_options(loaded_, plan));
 }
 
 // A prompt is tokenised alone, as sentence-transformers does: its tokens, the special ones before it included, and
@@ -47,8 +42,7 @@ std::vector<std::int32_t> TextEncoder::count_prompt_tokens(const std::vector<std
   const std::vector<std::string_view> views(prompts.begin(), prompts.end());
   const std::vector<std::int32_t> special = loaded_.tokenizer.special_ids();
   std::vector<std::int32_t> lengths;
-  for (const Encoding& encoding :
-       loaded_.tokenizer.encode(views, {.max_length = plan.max_length, .threads = loaded_.info.threads})) {
+  for (const Encoding& encoding : loaded_.tokenizer.encode(views, encode_options(loaded_, plan))) {
     const bool closed = !encoding.ids.empty() && std::ranges::find(special, encoding.ids.back()) != special.end();
     const bool empty = prompts[lengths.size()].empty();  // nothing to leave out, not even what opens the text
     lengths.push_back(empty ? 0 : static_cast<std::int32_t>(encoding.ids.size()) - (closed ? 1 : 0));
@@ -78,11 +72,7 @@ Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const Emb
         "the model gives one vector for each token (late interaction), none for a whole text; the command embed "
         "and Engine::multi_vector() give those");
   }
-  if (loaded_.task.task != Task::kEmbed) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model is loaded for the task '{}' (decided by: {}), vectors want the task 'embed'",
-                            loaded_.info.task, loaded_.info.task_source));
-  }
+  expect_task(loaded_.task.task == Task::kEmbed, loaded_.info, "vectors want the task 'embed'");
   const std::vector<std::string> prompts = prompts_of(texts.size(), options);
   const RunPlan run_plan = plan(options);
   const InputSource source = inputs(texts, prompts, run_plan);

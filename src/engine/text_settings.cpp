@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/nearest.h"
 #include "mlxe/error.h"
@@ -23,10 +24,8 @@ constexpr std::array kTransformerConfigs = {"sentence_bert_config.json",       "
                                             "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
                                             "sentence_xlnet_config.json"};
 
-std::optional<JsonFields> load_fields(const std::filesystem::path& path) {
-  std::optional<Json> json = load_json_if_present(path);
-  return json ? std::optional<JsonFields>(std::in_place, *std::move(json), path.string()) : std::nullopt;
-}
+constexpr const char* kTemplateFile = "chat_template.jinja";
+constexpr std::size_t kMaxTemplateBytes = 1U << 20U;
 
 // "No limit" is written as 1e30 or 10^18 and the like, so the value is read as a number of any size.
 void lower_limit(TextSettings& settings, const JsonFields& fields, const char* key, const std::string& source) {
@@ -57,6 +56,20 @@ bool names_token_types(const JsonFields& fields) {
   return std::find(names.begin(), names.end(), "token_type_ids") != names.end();
 }
 
+// One template, or a list of named ones, of which "default" is taken.
+std::optional<std::string> named_template(const JsonFields& fields) {
+  if (!fields.has("chat_template") || fields.at("chat_template").is_string()) {
+    return fields.has("chat_template") ? std::optional(fields.text("chat_template")) : std::nullopt;
+  }
+  for (const Json& entry : fields.at("chat_template")) {
+    const JsonFields named(entry, fields.what() + ": 'chat_template'");
+    if (named.text("name", "") == "default") {
+      return named.text("template");
+    }
+  }
+  return std::nullopt;
+}
+
 void read_prompts(TextSettings& settings, const JsonFields& fields) {
   if (fields.has("prompts")) {
     const JsonFields prompts(fields.at("prompts"), fields.what() + ": 'prompts'");
@@ -77,19 +90,33 @@ void read_prompts(TextSettings& settings, const JsonFields& fields) {
 
 }  // namespace
 
-TextSettings read_text_settings(const std::filesystem::path& folder, const std::filesystem::path& transformer_folder) {
+TextSettings read_text_settings(const std::filesystem::path& folder, const std::filesystem::path& transformer_folder,
+                                const std::optional<std::filesystem::path>& base) {
   TextSettings settings;
-  if (const auto fields = load_fields(transformer_folder / "tokenizer_config.json")) {
+  const auto load = [&](const char* name) {
+    std::optional<JsonFields> fields = load_fields_if_present(transformer_folder / name);
+    return fields || !base ? std::move(fields) : load_fields_if_present(*base / name);
+  };
+  if (const auto fields = load("tokenizer_config.json")) {
     lower_limit(settings, *fields, "model_max_length", "tokenizer_config.json");
     settings.mask_token = token_text(*fields, "mask_token");
+    settings.eos_token = token_text(*fields, "eos_token");
     settings.token_types = names_token_types(*fields);
+    settings.chat_template = named_template(*fields);
   }
-  if (const auto fields = load_fields(transformer_folder / "special_tokens_map.json");
-      fields && settings.mask_token.empty()) {
-    settings.mask_token = token_text(*fields, "mask_token");
+  // The file wins, as in transformers.
+  for (const auto& place : {std::optional(transformer_folder), base}) {
+    if (place && std::filesystem::exists(*place / kTemplateFile)) {
+      settings.chat_template = read_file(*place / kTemplateFile, kMaxTemplateBytes);
+      break;
+    }
+  }
+  if (const auto fields = load("special_tokens_map.json")) {
+    settings.mask_token = settings.mask_token.empty() ? token_text(*fields, "mask_token") : settings.mask_token;
+    settings.eos_token = settings.eos_token.empty() ? token_text(*fields, "eos_token") : settings.eos_token;
   }
   for (const char* name : kTransformerConfigs) {
-    if (const auto fields = load_fields(transformer_folder / name)) {
+    if (const auto fields = load(name)) {
       if (fields->has("transformer_task")) {
         settings.transformer_task = fields->text("transformer_task");
       }
@@ -98,7 +125,7 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
       break;
     }
   }
-  if (const auto fields = load_fields(folder / "config_sentence_transformers.json")) {
+  if (const auto fields = load_fields_if_present(folder / "config_sentence_transformers.json")) {
     read_prompts(settings, *fields);
     if (fields->has("activation_fn")) {
       settings.activation_fn = fields->text("activation_fn");
@@ -136,9 +163,7 @@ std::string choose_prompt(const TextSettings& settings, const EmbedOptions& opti
     return *options.prompt;
   }
   if (!options.prompt_name && options.role != Role::kNone) {
-    if (const auto prompt = find_prompt(settings, options.role == Role::kQuery ? "query" : "document")) {
-      return *prompt;
-    }
+    return find_prompt(settings, options.role == Role::kQuery ? "query" : "document").value_or("");
   }
   const std::optional<std::string>& name = options.prompt_name ? options.prompt_name : settings.default_prompt_name;
   if (!name) {

@@ -19,6 +19,8 @@ struct TextSettings {
   std::optional<std::string> transformer_task;  ///< of the Transformer module, if the folder says it
   std::optional<std::string> activation_fn;     ///< of a CrossEncoder's scores: a class of torch, if the folder says it
   std::string mask_token;                       ///< empty if the folder names none
+  std::string eos_token;                        ///< likewise; what ends a text
+  std::optional<std::string> chat_template;     ///< as Jinja's language, if the folder has one
   std::optional<int> truncate_dim;  ///< the checkpoint's own number of dimensions, if it keeps only the first ones
   std::map<std::string, std::string> prompts;  ///< by name; put before the text as they are
   std::optional<std::string> default_prompt_name;
@@ -28,9 +30,13 @@ struct TextSettings {
 /// Reads sentence_bert_config.json (or its older names) and tokenizer_config.json of `transformer_folder`, and
 /// config_sentence_transformers.json of `folder`; each may be absent.
 /// The maximum length is the smaller one of max_seq_length and model_max_length.
+/// \param base  where those of the transformer's files are that its own folder lacks: an adapter's often has a
+/// tokenizer
+///              and nothing else of them
 /// \throws Error{kCorruptModel, kUnsupported}
 [[nodiscard]] TextSettings read_text_settings(const std::filesystem::path& folder,
-                                              const std::filesystem::path& transformer_folder);
+                                              const std::filesystem::path& transformer_folder,
+                                              const std::optional<std::filesystem::path>& base = {});
 
 /// The prompt to put before every text; empty for none.
 /// \throws Error{kInvalidInput} for an unknown name, listing the known ones

@@ -17,10 +17,6 @@
 namespace mlxe {
 namespace {
 
-EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
-  return {.max_length = plan.max_length, .threads = loaded.info.threads};
-}
-
 // The probabilities of a text's own tokens, and where those stand in the text (bytes).
 struct OwnTokens {
   std::vector<float> probabilities;  // [tokens, labels]
@@ -48,13 +44,13 @@ std::vector<LabelledSpan> to_spans(std::string_view text, const OwnTokens& own, 
     if (std::ranges::find(ignored, run.label) != ignored.end()) {
       continue;
     }
-    const auto begin = static_cast<std::size_t>(own.offsets[run.first].first);
-    const auto end = static_cast<std::size_t>(own.offsets[run.last].second);
-    spans.push_back({.label = run.label,
-                     .score = run.score,
-                     .begin = characters[run.first].first,
-                     .end = characters[run.last].second,
-                     .text = std::string(text.substr(begin, end - begin))});
+    const auto [begin, end] = whole_characters(text, {own.offsets[run.first].first, own.offsets[run.last].second});
+    spans.push_back(
+        {.label = run.label,
+         .score = run.score,
+         .begin = characters[run.first].first,
+         .end = characters[run.last].second,
+         .text = std::string(text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))});
   }
   return spans;
 }
@@ -63,7 +59,7 @@ TokenizedText to_tokenized(const Tokenizer& tokenizer, const Encoding& encoding)
   TokenizedText out{
       .ids = encoding.ids,
       .tokens = {},
-      .offsets = {},
+      .offsets = {encoding.offsets.begin(), encoding.offsets.end()},
       .special = encoding.special_tokens_mask,
       .report = {.tokens = static_cast<int>(encoding.ids.size()), .tokens_in_text = encoding.length_in_text}};
   for (const std::int32_t id : out.ids) {
@@ -79,24 +75,23 @@ EncodeOptions tokenize_options(const LoadedModel& loaded, const RunPlan& plan) {
   return options;
 }
 
-void check_length(const TokenizedText& text, std::string_view noun, std::size_t index, const RunPlan& plan) {
-  if (plan.on_overflow == Overflow::kError && text.report.truncated()) {
-    throw Error(ErrorCode::kTooLong, std::string(noun), index,
-                fmt::format("has {} tokens with special ones, the limit is {} (from {})", text.report.tokens_in_text,
-                            plan.max_length, plan.max_length_source));
-  }
+// What run_windows() gives, in the order of the inputs.
+std::vector<TokenizedText> tokenize_all(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan) {
+  std::vector<TokenizedText> out;
+  run_windows(loaded, inputs, plan, [&](const Window& window) {
+    for (const Encoding& encoding : window.encodings) {
+      out.push_back(to_tokenized(loaded.tokenizer, encoding));
+    }
+  });
+  return out;
 }
 
 }  // namespace
 
 std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                           const TokenClassifyOptions& options) {
-  if (loaded.task.head.kind != HeadKind::kToken) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model is loaded for the task '{}' (decided by: {}), labels of tokens want the task "
-                            "'classify-tokens'",
-                            loaded.info.task, loaded.info.task_source));
-  }
+  expect_task(loaded.task.head.kind == HeadKind::kToken, loaded.info,
+              "labels of tokens want the task 'classify-tokens'");
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
   const InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
   const std::size_t num_labels = loaded.task.labels.size();
@@ -123,12 +118,8 @@ std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<c
 std::vector<TokenEmbeddings> token_logits(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                           const RunOptions& options) {
   const HeadKind kind = loaded.task.head.kind;
-  if (kind != HeadKind::kToken && kind != HeadKind::kMaskedLm) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model is loaded for the task '{}' (decided by: {}), logits of tokens want "
-                            "'classify-tokens', 'fill-mask' or 'sparse'",
-                            loaded.info.task, loaded.info.task_source));
-  }
+  expect_task(kind == HeadKind::kToken || kind == HeadKind::kMaskedLm, loaded.info,
+              "logits of tokens want the task 'classify-tokens', 'fill-mask' or 'sparse'");
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
   const InputSource inputs = text_inputs(loaded, texts, {}, encode_options(loaded, plan));
   const int width = logits_width(loaded);
@@ -154,15 +145,15 @@ std::vector<TokenEmbeddings> token_logits(const LoadedModel& loaded, std::span<c
 std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                     const RunOptions& options) {
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
-  const InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
-  std::vector<TokenizedText> out;
-  for (const Encoding& encoding : inputs.encode(0, texts.size())) {
-    TokenizedText text = to_tokenized(loaded.tokenizer, encoding);
-    text.offsets = offsets_in_characters(texts[out.size()], encoding.offsets);
-    check_length(text, inputs.noun, out.size(), plan);
-    out.push_back(std::move(text));
-  }
-  return out;
+  InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
+  inputs.encode = [texts, plain = inputs.encode](std::size_t first, std::size_t count) {
+    std::vector<Encoding> encodings = plain(first, count);
+    for (std::size_t index = 0; index < encodings.size(); ++index) {
+      encodings[index].offsets = offsets_in_characters(texts[first + index], encodings[index].offsets);
+    }
+    return encodings;
+  };
+  return tokenize_all(loaded, inputs, plan);
 }
 
 std::vector<TokenizedText> tokenize_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
@@ -170,14 +161,7 @@ std::vector<TokenizedText> tokenize_pairs(const LoadedModel& loaded, std::span<c
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
   EncodeOptions encode = tokenize_options(loaded, plan);
   encode.with_offsets = false;
-  const InputSource inputs = pair_inputs(loaded, pairs, encode);
-  std::vector<TokenizedText> out;
-  for (const Encoding& encoding : inputs.encode(0, pairs.size())) {
-    TokenizedText text = to_tokenized(loaded.tokenizer, encoding);
-    check_length(text, inputs.noun, out.size(), plan);
-    out.push_back(std::move(text));
-  }
-  return out;
+  return tokenize_all(loaded, pair_inputs(loaded, pairs, encode), plan);
 }
 
 }  // namespace mlxe

@@ -18,19 +18,6 @@
 namespace mlxe {
 namespace {
 
-void expect_masked_lm(const LoadedModel& loaded, std::string_view wanted) {
-  if (loaded.task.head.kind != HeadKind::kMaskedLm) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("the model is loaded for the task '{}' (decided by: {}), wanted the "
-                            "task '{}'",
-                            loaded.info.task, loaded.info.task_source, wanted));
-  }
-}
-
-EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
-  return {.max_length = plan.max_length, .threads = loaded.info.threads};
-}
-
 // The k most likely words, the likeliest first, of equal ones that of the smaller id.
 std::vector<WordScore> best_words(const Tokenizer& tokenizer, std::span<const float> logits, std::size_t k) {
   std::vector<float> probabilities(logits.begin(), logits.end());
@@ -117,7 +104,7 @@ void keep_largest(SparseVector& vector, std::size_t count) {
 
 std::vector<FilledText> fill_mask(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                   const FillMaskOptions& options) {
-  expect_masked_lm(loaded, "fill-mask");
+  expect_task(loaded.task.head.kind == HeadKind::kMaskedLm, loaded.info, "hidden words want the task 'fill-mask'");
   const std::string& mask = loaded.info.mask_token;
   const std::optional<std::int32_t> mask_id = mask.empty() ? std::nullopt : loaded.tokenizer.token_to_id(mask);
   if (!mask_id) {
@@ -165,7 +152,7 @@ std::vector<FilledText> fill_mask(const LoadedModel& loaded, std::span<const std
 
 std::vector<SparseVector> sparse(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                  const SparseOptions& options) {
-  expect_masked_lm(loaded, "sparse");
+  expect_task(loaded.task.head.kind == HeadKind::kMaskedLm, loaded.info, "sparse vectors want the task 'sparse'");
   EmbedOptions naming;
   naming.role = options.role;
   naming.prompt_name = options.prompt_name;

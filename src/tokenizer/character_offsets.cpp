@@ -15,6 +15,23 @@ bool begins_character(char byte) {
 
 }  // namespace
 
+TokenOffsets whole_characters(std::string_view text, TokenOffsets offsets_in_bytes) {
+  auto [begin, end] = offsets_in_bytes;
+  if (begin >= end) {
+    return offsets_in_bytes;
+  }
+  const auto inside = [&](std::int32_t offset) {
+    return static_cast<std::size_t>(offset) < text.size() && !begins_character(text[static_cast<std::size_t>(offset)]);
+  };
+  while (begin > 0 && inside(begin)) {
+    --begin;
+  }
+  while (inside(end)) {
+    ++end;
+  }
+  return {begin, end};
+}
+
 std::vector<TokenOffsets> offsets_in_characters(std::string_view text, std::span<const TokenOffsets> offsets_in_bytes) {
   // num_begun[i]: characters that begin in the first i bytes.
   std::vector<std::int32_t> num_begun(text.size() + 1);

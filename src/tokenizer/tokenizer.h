@@ -104,6 +104,9 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The bytes of all characters that a token has some bytes of; a token without bytes stays without.
+[[nodiscard]] TokenOffsets whole_characters(std::string_view text, TokenOffsets offsets_in_bytes);
+
 /// Offsets in characters (Unicode code points, as Python counts) of a valid UTF-8 text, from offsets in bytes. A token
 /// that has some bytes of a character gets the whole character.
 /// \throws Error{kInvalidInput} for an offset beyond the text

@@ -90,7 +90,7 @@ TEST(Engine, WithholdsTheResultsOfACheckpointWithANan) {
       for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
         try {
           const Engine engine = Engine::load(folder, {.device = Device::kCpu, .precision = precision, .threads = 1});
-          EXPECT_ERROR(kNonFinite, "holds NaN or infinity and was withheld", engine.embed(kTexts))
+          EXPECT_ERROR(kNonFinite, "has a result with NaN or infinity, which was withheld", engine.embed(kTexts))
               << name << ", " << activation << ", precision " << static_cast<int>(precision);
         } catch (const Error& error) {
           EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << error.what();  // this CPU lacks the precision

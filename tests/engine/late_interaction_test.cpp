@@ -84,6 +84,53 @@ TEST(LateInteraction, LeavesOutTheSkipListOfDocumentsOrOfBoth) {
   EXPECT_THAT(ids_of(load(multi_vector_encoder(keep, Json::object())), "the cat", Role::kDocument), ElementsAre(6));
 }
 
+TEST(LateInteraction, PutsAPrefixOnceHoweverTheSideIsNamed) {
+  const TinyModel tiny = multi_vector_encoder(Json::object(), Json::object());
+  tiny.folder.write_json(
+      "config_sentence_transformers.json",
+      {{"model_type", "ColBERT"},
+       {"do_query_expansion", false},
+       {"query_prefix", "red "},
+       {"document_prefix", "blue "},
+       {"prompts", {{"query", "red "}, {"document", "blue the "}, {"other", "red six "}, {"plain", "six "}}}});
+  const LoadedModel loaded = load(tiny);
+  const LateEncoder encoder(loaded);
+  const auto ids = [&](const EmbedOptions& options) { return encoder.encode(Texts{"cat"}, options).front().ids; };
+  EXPECT_THAT(ids({.role = Role::kQuery}), ElementsAre(2, 17, 6, 3));
+  EXPECT_THAT(ids({.prompt_name = "query"}), ElementsAre(2, 17, 6, 3));
+  EXPECT_THAT(ids({.role = Role::kDocument}), ElementsAre(2, 19, 5, 6, 3));
+  EXPECT_THAT(ids({.prompt_name = "document"}), ElementsAre(2, 19, 5, 6, 3));
+  EXPECT_THAT(ids({.prompt_name = "passage"}), ElementsAre(2, 19, 5, 6, 3)) << "stands for the document's";
+  EXPECT_THAT(ids({.role = Role::kQuery, .prompt_name = "other"}), ElementsAre(2, 17, 22, 6, 3));
+  EXPECT_THAT(ids({.role = Role::kQuery, .prompt_name = "plain"}), ElementsAre(2, 17, 22, 6, 3));
+  EXPECT_THAT(ids({.role = Role::kQuery, .prompt = "red "}), ElementsAre(2, 17, 17, 6, 3)) << "as it is";
+}
+
+TEST(LateInteraction, NamesWhereALimitIsFrom) {
+  const LoadedModel documents = load(multi_vector_encoder(Json::object(), kFilling));
+  const auto encode = [&](const EmbedOptions& options) {
+    return LateEncoder(documents).encode(Texts{"cat cat cat cat cat"}, options);
+  };
+  EXPECT_ERROR(kTooLong, "has 7 tokens with special ones, the limit is 4 (from sentence_bert_config.json)",
+               encode({.role = Role::kDocument, .on_overflow = Overflow::kError}));
+  EXPECT_ERROR(kTooLong, "the limit is 6 (from max_length)",
+               encode({.role = Role::kDocument, .max_length = 6, .on_overflow = Overflow::kError}));
+}
+
+TEST(LateInteraction, RefusesALengthThatLeavesNoRoomForText) {
+  EXPECT_ERROR(kCorruptModel, "sentence_bert_config.json allows 2 tokens for a document, wanted more than the 2",
+               load(multi_vector_encoder(Json::object(), {{"document_length", 2}})));
+  EXPECT_ERROR(kCorruptModel, "allows 1 tokens for a query, wanted more than the 2",
+               load(multi_vector_encoder(Json::object(), {{"query_length", 1}})));
+}
+
+TEST(LateInteraction, RefusesTokensToKeepThatAreNoTokens) {
+  for (const Json& id : {Json(-1), Json(std::int64_t{1} << 32U), Json(23)}) {
+    EXPECT_ERROR(kCorruptModel, "'keep_only_token_ids' holds " + id.dump() + ", wanted 0 to 22",
+                 load(multi_vector_encoder({{"keep_only_token_ids", Json::array({6, id})}}, Json::object())));
+  }
+}
+
 TEST(LateInteraction, RefusesModulesThatItDoesNotKnow) {
   TinyModel tiny = multi_vector_encoder(Json::object(), Json::object());
   tiny.add_module("HierarchicalTokenPooling", "4_Pooling", Json::object());

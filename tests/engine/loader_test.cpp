@@ -139,6 +139,12 @@ TEST(Loader, GivesFewerDimensionsIfTheCheckpointKeepsFewer) {
   EXPECT_EQ(load(tiny).info.embedding_dim, 3);
 }
 
+TEST(Loader, ListsTheTrainedDimensionsThatAreNumbersOfDimensions) {
+  TinyModel tiny;
+  tiny.config["matryoshka_dims"] = Json::array({4, 0, -2, (std::int64_t{1} << 32U) + 2, "8", 8});
+  EXPECT_THAT(load(tiny).info.matryoshka_dims, ElementsAre(4, 8));
+}
+
 TEST(Loader, TakesPrefixedNamesAndLeavesOutThePooler) {
   TinyModel tiny;
   std::map<std::string, testing::FloatTensor> renamed;

@@ -125,7 +125,7 @@ TEST(SequenceScores, AreRefusedWhereTheyMakeNoSense) {
   EXPECT_ERROR(kInvalidInput, "takes none", rerank(one, "dog", kDocuments, options));
   const LoadedModel embedder = load(testing::TinyModel());
   EXPECT_ERROR(kUnsupported, "loaded for the task 'embed'", classify(embedder, kDocuments, {}));
-  EXPECT_ERROR(kUnsupported, "wanted the task 'rerank'", rerank(embedder, "dog", kDocuments, {}));
+  EXPECT_ERROR(kUnsupported, "scores of pairs want the task 'rerank'", rerank(embedder, "dog", kDocuments, {}));
 }
 
 TEST(SequenceScores, NameWhatIsNoUtf8) {

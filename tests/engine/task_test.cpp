@@ -95,6 +95,41 @@ TEST(TaskOfAFolder, IsRefusedIfTheArchitectureHasNoHeadForIt) {
   EXPECT_ERROR(kCorruptModel, "cls.predictions.transform.dense.weight", info_of(TinyModel(), Task::kFillMask));
 }
 
+/// The words of a decoder's answers: yes 23, no 24.
+Tokenizer answering_tokenizer(const TinyModel& tiny) {
+  Json json = tiny.tokenizer;
+  json["model"]["vocab"]["yes"] = 23;
+  json["model"]["vocab"]["no"] = 24;
+  tiny.folder.write_json("answers.json", json);
+  return Tokenizer(tiny.folder.path() / "answers.json");
+}
+
+TEST(TaskOfADecoder, IsToEmbedIfItsModulesPool) {
+  const TinyModel tiny;
+  const JsonFields config(Json{{"architectures", {"Qwen3ForCausalLM"}}}, "config.json");
+  PipelineSpec pipeline;
+  EXPECT_THAT(decide_task(Task::kRerank, pipeline, {}, config, answering_tokenizer(tiny)).head.token_ids,
+              ElementsAre(23, 24));
+  pipeline.kind = PipelineKind::kPooled;
+  EXPECT_ERROR(kUnsupported, "lists a Pooling, so the decoder gives vectors and answers no question; the command embed",
+               decide_task(Task::kRerank, pipeline, {}, config, answering_tokenizer(tiny)));
+}
+
+TEST(TaskOfADecoder, KnowsOneQuestionAndItsAnswers) {
+  const TinyModel tiny;
+  const JsonFields config(Json::object(), "config.json");
+  PipelineSpec pipeline;
+  pipeline.kind = PipelineKind::kLogitScore;
+  const auto ids = [&](int yes, std::optional<int> no) {
+    pipeline.logit_score = LogitScoreSpec{.true_token_id = yes, .false_token_id = no};
+    return decide_task(Task::kAuto, pipeline, {}, config, answering_tokenizer(tiny)).head.token_ids;
+  };
+  EXPECT_THAT(ids(23, 24), ElementsAre(23, 24));
+  EXPECT_THAT(ids(23, std::nullopt), ElementsAre(23));
+  EXPECT_ERROR(kUnsupported, "the LogitScore's 'true_token_id' is 20 ('one'), only 'yes'", ids(20, 24));
+  EXPECT_ERROR(kUnsupported, "the LogitScore's 'false_token_id' is 900 ('no token'), only 'no'", ids(23, 900));
+}
+
 TEST(TaskOfAFolder, LeavesVectorsToItsOwnTask) {
   const std::vector<std::string_view> texts = {"a cat"};
   const TextEncoder encoder = testing::encoder(tiny_classifier({"a", "b"}, 2));

@@ -87,6 +87,19 @@ TEST(TextSettings, ReadTheMaskTokenInEitherForm) {
   EXPECT_EQ(read(folder).mask_token, "<mask>");
 }
 
+TEST(TextSettings, ReadTheChatTemplateWhereverItIs) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read(folder).chat_template, std::nullopt);
+  folder.write_json(
+      "tokenizer_config.json",
+      Json{{"chat_template", {{{"name", "tools"}, {"template", "t"}}, {{"name", "default"}, {"template", "d"}}}}});
+  EXPECT_EQ(read(folder).chat_template, "d");
+  folder.write_json("tokenizer_config.json", Json{{"chat_template", "one"}});
+  EXPECT_EQ(read(folder).chat_template, "one");
+  folder.write("chat_template.jinja", "file");
+  EXPECT_EQ(read(folder).chat_template, "file");
+}
+
 TEST(TextSettings, ReadTheNumberOfDimensionsToKeep) {
   EXPECT_EQ(read_prompts({{"truncate_dim", 4}}).truncate_dim, 4);
   EXPECT_EQ(read_prompts({{"truncate_dim", nullptr}}).truncate_dim, std::nullopt);
@@ -113,7 +126,8 @@ TEST(Prompts, AreChosenByWhatTheTextsAre) {
   settings.prompts.erase("passage");
   EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "");
   settings.default_prompt_name = "query";
-  EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "q: ") << "as encode_document of sentence-transformers";
+  EXPECT_EQ(choose_prompt(settings, {.role = Role::kDocument}), "") << "as encode_document of sentence-transformers";
+  EXPECT_EQ(choose_prompt(settings, {}), "q: ");
 }
 
 TEST(Prompts, NameTheKnownOnesForAnUnknownName) {

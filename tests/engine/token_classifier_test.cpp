@@ -71,6 +71,25 @@ TEST(Tokenize, TellsIdsTokensPlacesAndWhatIsCut) {
   EXPECT_ERROR(kTooLong, "text 0 has 6 tokens", tokenize(model, Texts{"the cat sat on"}, options));
 }
 
+TEST(Tokenize, TellsProgressAndStopsWhenAsked) {
+  const LoadedModel model = load(testing::TinyModel());
+  std::vector<Progress> told;
+  RunOptions options;
+  options.on_progress = [&](const Progress& progress) {
+    told.push_back(progress);
+    return true;
+  };
+  static_cast<void>(tokenize(model, Texts{"the cat", "dog"}, options));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].done, 2U);
+  EXPECT_EQ(told[0].total, 2U);
+  EXPECT_EQ(told[0].tokens, 7U);
+  options.on_progress = [](const Progress&) { return false; };
+  EXPECT_ERROR(kCancelled, "cancelled after 1 of 1 texts", tokenize(model, Texts{"the cat"}, options));
+  const std::vector<TextPair> pairs = {{"the cat", "dog"}};
+  EXPECT_ERROR(kCancelled, "cancelled after 1 of 1", tokenize_pairs(model, pairs, options));
+}
+
 TEST(Tokenize, PutsPairsTogether) {
   const std::vector<TextPair> pairs = {{"the cat", "dog"}};
   EXPECT_THAT(tokenize_pairs(load(testing::TinyModel()), pairs, {})[0].ids, ElementsAre(2, 5, 6, 3, 7, 3));

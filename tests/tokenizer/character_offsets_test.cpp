@@ -21,6 +21,15 @@ TEST(CharacterOffsets, TokenOfSomeBytesGetsTheWholeCharacter) {
   EXPECT_EQ(offsets_in_characters(text, bytes), (Offsets{{1, 2}, {1, 2}, {1, 2}, {0, 2}}));
 }
 
+TEST(WholeCharacters, TakeInTheBytesOnBothSides) {
+  const std::string_view text = "a\xF0\x9F\x98\x80z";
+  EXPECT_EQ(whole_characters(text, {1, 5}), (TokenOffsets{1, 5}));
+  EXPECT_EQ(whole_characters(text, {2, 3}), (TokenOffsets{1, 5}));
+  EXPECT_EQ(whole_characters(text, {0, 2}), (TokenOffsets{0, 5}));
+  EXPECT_EQ(whole_characters(text, {4, 6}), (TokenOffsets{1, 6}));
+  EXPECT_EQ(whole_characters(text, {3, 3}), (TokenOffsets{3, 3}));
+}
+
 TEST(CharacterOffsets, EmptyTextHasOnlyEmptyTokens) {
   const Offsets bytes = {{0, 0}};
   EXPECT_EQ(offsets_in_characters("", bytes), bytes);

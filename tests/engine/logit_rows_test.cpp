@@ -1,0 +1,59 @@
+// Logits of chosen tokens, whatever the chunks that they are computed in.
+#include "engine/logit_rows.h"
+
+#include <gmock/gmock.h>
+
+#include "engine/batch_runner.h"
+#include "engine/tiny_encoder.h"
+#include "engine/tiny_heads.h"
+
+namespace mlxe {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::load;
+using testing::Texts;
+
+TEST(LogitRows, AreAsWideAsLabelsOrVocabulary) {
+  EXPECT_EQ(logits_width(load(testing::tiny_token_classifier({"O", "B-X", "I-X"}))), 3);
+  EXPECT_EQ(logits_width(load(testing::tiny_masked_lm(), {.task = Task::kFillMask})), 24);
+}
+
+TEST(LogitRows, KnowTheRowOfATokenAtEveryBorder) {
+  PackedBatch batch;
+  batch.offsets = {0, 2, 3, 7};
+  batch.token_ids.resize(7);
+  EXPECT_THAT(all_rows(batch), ElementsAre(0, 1, 2, 3, 4, 5, 6));
+  std::vector<std::size_t> rows;
+  for (std::size_t token = 0; token < 7; ++token) {
+    rows.push_back(row_of_token(batch, token));
+  }
+  EXPECT_THAT(rows, ElementsAre(0, 0, 1, 2, 2, 2, 2));
+}
+
+TEST(LogitRows, OfSomeTokensAreThoseOfAll) {
+  const LoadedModel model = load(testing::tiny_masked_lm(), {.task = Task::kFillMask});
+  const Texts texts = {"the dog ran", "a cat"};
+  const RunPlan plan = make_plan(model, {}, 2);
+  const InputSource inputs = text_inputs(model, texts, {}, encode_options(model, plan));
+  run_batches(model, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
+    const Tensor hidden = model.model->forward(ops, batch.packed);
+    std::vector<std::vector<float>> all;
+    for_each_logit_row(model, ops, hidden, batch.packed, all_rows(batch.packed),
+                       [&](std::size_t token, std::span<const float> logits) {
+                         EXPECT_EQ(token, all.size());
+                         all.emplace_back(logits.begin(), logits.end());
+                       });
+    ASSERT_EQ(all.size(), 9U);
+    const std::vector<std::int32_t> some = {8, 0, 3};
+    std::vector<std::size_t> order;
+    for_each_logit_row(model, ops, hidden, batch.packed, some, [&](std::size_t token, std::span<const float> logits) {
+      order.push_back(token);
+      EXPECT_EQ(std::vector<float>(logits.begin(), logits.end()), all[token]);
+    });
+    EXPECT_THAT(order, ElementsAre(8, 0, 3));
+  });
+}
+
+}  // namespace
+}  // namespace mlxe
