@@ -27,7 +27,7 @@ from fixtures.data import MINILM_TEXTS
 from tokenizers import Tokenizer
 
 FAMILIES = ("bert", "bert_heads", "roberta", "modernbert", "qwen", "gemma3", "mpnet", "distilbert", "deberta",
-            "decoders", "lfm2", "nomic", "jina", "gte", "privacy_filter", "colbert", "static", "lora",
+            "decoders", "lfm2", "nomic", "jina", "gte", "privacy_filter", "colbert", "static", "lora", "bge_m3",
             "quantized")
 
 

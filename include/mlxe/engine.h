@@ -32,10 +32,29 @@ class Engine {
   /// \throws Error{kInvalidInput, kTooLong, kNonFinite, kCancelled}
   [[nodiscard]] Embeddings embed(std::span<const std::string_view> texts, const EmbedOptions& options = {}) const;
 
+  /// embed() for texts that are tokens already: what a row gives depends on its tokens alone, not on the padding around
+  /// them. Positions count from the first token. Rows may fill all of the model's positions and are never cut: a longer
+  /// one is Error{kTooLong}, whatever on_overflow says.
+  /// \throws Error{kInvalidInput} naming a row without tokens, with a hole in its mask, or with an id that the model
+  /// has
+  ///         not, and for a prompt; and as embed()
+  [[nodiscard]] Embeddings embed_ids(std::span<const TokenRow> rows, const EmbedOptions& options = {}) const;
+
+  /// The vector of each text, its lexical weights and a vector for each of its tokens from one forward (BGE-M3).
+  /// \param options  as for embed(); `dimensions` and `normalize` are about the dense vector
+  /// \throws Error{kUnsupported} for a model without such layers, saying what to do where they are pickled; and as
+  ///         embed()
+  [[nodiscard]] CombinedEmbeddings embed_all(std::span<const std::string_view> texts,
+                                             const EmbedOptions& options = {}) const;
+
   /// The last hidden state of every token of every text (no pooling, no later modules).
   /// Of the options, prompt, prompt_name, max_length, on_overflow and batch_tokens apply.
   [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings(std::span<const std::string_view> texts,
                                                               const EmbedOptions& options = {}) const;
+
+  /// token_embeddings() of rows of token ids, as embed_ids() takes them.
+  [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings_ids(std::span<const TokenRow> rows,
+                                                                  const EmbedOptions& options = {}) const;
 
   /// One vector for each token of a late-interaction model (ColBERT and its like), of length 1, in input order. Queries
   /// get their prefix and are filled up, documents get theirs and lose the words that do not count, as the checkpoint
@@ -78,6 +97,10 @@ class Engine {
   /// The raw logits of every token, over the labels or over the vocabulary. \throws as rerank()
   [[nodiscard]] std::vector<TokenEmbeddings> token_logits(std::span<const std::string_view> texts,
                                                           const RunOptions& options = {}) const;
+
+  /// token_logits() of rows of token ids, as embed_ids() takes them.
+  [[nodiscard]] std::vector<TokenEmbeddings> token_logits_ids(std::span<const TokenRow> rows,
+                                                              const RunOptions& options = {}) const;
 
   /// The tokens of the texts, where they stand in them, and what is cut off. Nothing is computed. What embed(),
   /// multi_vector() and rerank() put before or around a text (a prompt, a prefix, a question) is not among them.

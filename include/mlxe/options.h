@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -113,6 +115,14 @@ struct RunOptions {
 
 /// Two texts that the model reads as one sequence: a query and a document, a premise and a hypothesis.
 using TextPair = std::pair<std::string_view, std::string_view>;
+
+/// One input as token ids, special ones included, maybe padded on one side or both. Views, borrowed during a call.
+struct TokenRow {
+  std::span<const std::int32_t> ids = {};
+  /// 1: a token, 0: padding, which is taken off; empty: every id is a token. The tokens stand together.
+  std::span<const std::int32_t> mask = {};
+  std::span<const std::int32_t> type_ids = {};  ///< one for each id; empty: all 0
+};
 
 enum class ScoreKind {
   kDeclared,  ///< through the function that the checkpoint declares (ModelInfo::score_function)

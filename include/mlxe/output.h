@@ -105,6 +105,13 @@ struct SparseVector {
   ItemReport report;
 };
 
+/// What BGE-M3 and its like give of one forward. Both lists are empty of a model that lacks the layer for them.
+struct CombinedEmbeddings {
+  Embeddings dense;                   ///< what embed() gives
+  std::vector<SparseVector> lexical;  ///< how much each token counts: ids of tokens, the largest weight of each
+  std::vector<MultiVector> multi;     ///< of every token but the first, each of length 1
+};
+
 struct TokenizedText {
   std::vector<std::int32_t> ids;             ///< special tokens included
   std::vector<std::string> tokens;           ///< as the vocabulary spells them
@@ -142,8 +149,9 @@ struct ModelInfo {
   /// How queries and documents are prepared, of a model that gives one vector for each token (multi_vector()); empty
   /// for one that gives one for a whole text (embed()).
   std::string late_interaction;
-  std::string device;     ///< "cpu", "mlx (cpu)", "mlx (gpu)"
-  std::string precision;  ///< "fp32", ...
+  std::vector<std::string> combined;  ///< what embed_all() gives: "dense", "lexical", "multi-vector"; empty: nothing
+  std::string device;                 ///< "cpu", "mlx (cpu)", "mlx (gpu)"
+  std::string precision;              ///< "fp32", ...
   std::string precision_reason;
   std::string instruction_set;  ///< "avx512", "avx2", "portable"; empty for mlx
   int threads = 0;

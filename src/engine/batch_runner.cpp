@@ -43,7 +43,7 @@ void for_each_window(const LoadedModel& loaded, const InputSource& inputs, const
                                           [&](std::size_t index) { return inputs.size_bytes(first + index); });
     Window window{.first = first, .encodings = inputs.encode(first, count)};
     // A table of one row knows no types: such tokenizers do not hand theirs on (XLM-R's pairs).
-    if (!loaded.settings.token_types || loaded.model->traits().num_token_types == 1) {
+    if (!inputs.has_own_types && (!loaded.settings.token_types || loaded.model->traits().num_token_types == 1)) {
       for (Encoding& encoding : window.encodings) {
         std::ranges::fill(encoding.type_ids, 0);
       }

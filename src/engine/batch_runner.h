@@ -39,6 +39,7 @@ struct InputSource {
   std::size_t count = 0;
   std::function<std::size_t(std::size_t index)> size_bytes;  ///< of all that is tokenised
   std::function<std::vector<Encoding>(std::size_t first, std::size_t count)> encode;
+  bool has_own_types = false;  ///< token types are the caller's, and not what a tokenizer says
 };
 
 /// The inputs of one window after tokenisation; `first` is the index of the first one in the call.

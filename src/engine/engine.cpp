@@ -54,6 +54,19 @@ std::vector<TokenEmbeddings> Engine::token_embeddings(std::span<const std::strin
   return with_memory_errors("embed the tokens", [&] { return impl_->encoder.token_embeddings(texts, options); });
 }
 
+Embeddings Engine::embed_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const {
+  return with_memory_errors("embed the rows", [&] { return impl_->encoder.embed_ids(rows, options); });
+}
+
+CombinedEmbeddings Engine::embed_all(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  return with_memory_errors("embed the texts", [&] { return impl_->encoder.embed_all(texts, options); });
+}
+
+std::vector<TokenEmbeddings> Engine::token_embeddings_ids(std::span<const TokenRow> rows,
+                                                          const EmbedOptions& options) const {
+  return with_memory_errors("embed the tokens", [&] { return impl_->encoder.token_embeddings_ids(rows, options); });
+}
+
 std::vector<MultiVector> Engine::multi_vector(std::span<const std::string_view> texts,
                                               const EmbedOptions& options) const {
   return with_memory_errors("embed the texts",
@@ -100,6 +113,11 @@ std::vector<TokenEmbeddings> Engine::token_logits(std::span<const std::string_vi
                                                   const RunOptions& options) const {
   return with_memory_errors("keep the logits of all tokens",
                             [&] { return mlxe::token_logits(impl_->encoder.loaded(), texts, options); });
+}
+
+std::vector<TokenEmbeddings> Engine::token_logits_ids(std::span<const TokenRow> rows, const RunOptions& options) const {
+  return with_memory_errors("keep the logits of all tokens",
+                            [&] { return mlxe::token_logits_ids(impl_->encoder.loaded(), rows, options); });
 }
 
 std::vector<TokenizedText> Engine::tokenize(std::span<const std::string_view> texts, const RunOptions& options) const {

@@ -197,6 +197,20 @@ void describe_vectors(const PipelineSpec& pipeline, int width, const TextSetting
   info.warnings = pipeline.warnings;
 }
 
+std::vector<std::string> describe(const TokenHeads& heads) {
+  std::vector<std::string> outputs;
+  if (heads.any()) {
+    outputs.emplace_back("dense");
+  }
+  if (heads.sparse) {
+    outputs.emplace_back("lexical");
+  }
+  if (heads.colbert) {
+    outputs.emplace_back("multi-vector");
+  }
+  return outputs;
+}
+
 void describe_backend(const BackendInfo& backend, ModelInfo& info) {
   info.device = backend.device;
   info.precision = backend.precision;
@@ -287,6 +301,12 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   } else {
     info.modules = {"transformer", describe_head(task, pipeline)};
   }
+  TokenHeads token_heads;
+  if (task.task == Task::kEmbed) {
+    token_heads = load_token_heads(model_folder, traits.hidden_size, settings, tokenizer, *backend);
+    info.num_parameters += token_heads.num_parameters;
+    info.combined = describe(token_heads);
+  }
   std::optional<LateInteraction> settled;
   if (late) {
     settled = settle(*late, settings, traits.max_positions, tokenizer);
@@ -304,6 +324,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
           .steps = std::move(steps),
           .width = width,
           .settings = std::move(settings),
+          .token_heads = std::move(token_heads),
           .late = std::move(settled),
           .info = std::move(info)};
 }

@@ -11,6 +11,7 @@
 #include "engine/late_interaction.h"
 #include "engine/task.h"
 #include "engine/text_settings.h"
+#include "engine/token_heads.h"
 #include "engine/yes_no_prompt.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
@@ -36,6 +37,7 @@ struct LoadedModel {
   std::vector<std::variant<DenseLayer, NormalizeStep>> steps;  ///< after the pooling
   int width = 0;                                               ///< of a vector after the last step
   TextSettings settings;
+  TokenHeads token_heads = {};               ///< of a model that gives vectors
   std::optional<LateInteraction> late = {};  ///< the steps then run on tokens, and nothing is pooled
   ModelInfo info;
 };

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/call_checks.h"
+#include "engine/id_inputs.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
@@ -65,7 +66,7 @@ Tensor TextEncoder::finish(Ops& ops, const Tensor& hidden, const PackedBatch& ba
   return normalized ? ops.l2_normalize(x) : x;
 }
 
-Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+void TextEncoder::expect_vectors() const {
   if (loaded_.late) {
     throw Error(
         ErrorCode::kUnsupported,
@@ -73,10 +74,10 @@ Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const Emb
         "and Engine::multi_vector() give those");
   }
   expect_task(loaded_.task.task == Task::kEmbed, loaded_.info, "vectors want the task 'embed'");
-  const std::vector<std::string> prompts = prompts_of(texts.size(), options);
-  const RunPlan run_plan = plan(options);
-  const InputSource source = inputs(texts, prompts, run_plan);
-  const std::vector<std::int32_t> prompt_lengths = count_prompt_tokens(prompts, run_plan);
+}
+
+Embeddings TextEncoder::run(const InputSource& source, const RunPlan& plan, const EmbedOptions& options,
+                            std::span<const std::int32_t> prompt_lengths, const Consumer& also) const {
   const int dim = options.dimensions.value_or(loaded_.info.embedding_dim);
   if (dim < 1 || dim > loaded_.width) {
     throw Error(ErrorCode::kInvalidInput,
@@ -84,15 +85,19 @@ Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const Emb
   }
   const auto width = static_cast<std::size_t>(dim);
   // A text without tokens (a tokenizer without special ones) keeps its zeros.
-  Embeddings out{.dim = dim, .values = std::vector<float>(texts.size() * width), .items = {}};
-  out.items.resize(texts.size());
-  run_batches(loaded_, source, run_plan, [&](Ops& ops, MicroBatch& batch) {
+  Embeddings out{.dim = dim, .values = std::vector<float>(source.count * width), .items = {}};
+  out.items.resize(source.count);
+  run_batches(loaded_, source, plan, [&](Ops& ops, MicroBatch& batch) {
     for (std::size_t row = 0; row < batch.num_rows() && !prompt_lengths.empty(); ++row) {
-      batch.packed.prompt_lengths.push_back(prompt_lengths[prompts.size() == 1 ? 0 : batch.input_index(row)]);
+      batch.packed.prompt_lengths.push_back(prompt_lengths[prompt_lengths.size() == 1 ? 0 : batch.input_index(row)]);
     }
-    const Tensor vectors = finish(ops, loaded_.model->forward(ops, batch.packed), batch.packed, dim, options.normalize);
+    const Tensor hidden = loaded_.model->forward(ops, batch.packed);
+    const Tensor vectors = finish(ops, hidden, batch.packed, dim, options.normalize);
     std::vector<float> values(batch.num_rows() * width);
     ops.read(vectors, values);
+    if (also) {
+      also(ops, hidden, batch);
+    }
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const std::size_t index = batch.input_index(row);
       const std::span<const float> vector = std::span(values).subspan(row * width, width);
@@ -104,15 +109,71 @@ Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const Emb
   return out;
 }
 
-std::vector<TokenEmbeddings> TextEncoder::token_embeddings(std::span<const std::string_view> texts,
-                                                           const EmbedOptions& options) const {
+Embeddings TextEncoder::run_texts(std::span<const std::string_view> texts, const EmbedOptions& options,
+                                  const Consumer& also) const {
   const std::vector<std::string> prompts = prompts_of(texts.size(), options);
   const RunPlan run_plan = plan(options);
   const InputSource source = inputs(texts, prompts, run_plan);
+  return run(source, run_plan, options, count_prompt_tokens(prompts, run_plan), also);
+}
+
+Embeddings TextEncoder::embed(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  expect_vectors();
+  return run_texts(texts, options);
+}
+
+Embeddings TextEncoder::embed_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const {
+  expect_vectors();
+  check_no_prompt(options);
+  return run(id_inputs(loaded_, rows), make_id_plan(loaded_, run_options(options)), options, {});
+}
+
+CombinedEmbeddings TextEncoder::embed_all(std::span<const std::string_view> texts, const EmbedOptions& options) const {
+  expect_vectors();
+  const TokenHeads& heads = loaded_.token_heads;
+  expect_token_heads(heads);
+  const auto width = static_cast<std::size_t>(heads.colbert_dim);
+  CombinedEmbeddings out;
+  out.lexical.resize(heads.sparse ? texts.size() : 0);
+  out.multi.resize(heads.colbert ? texts.size() : 0);
+  out.dense = run_texts(texts, options, [&](Ops& ops, const Tensor& hidden, const MicroBatch& batch) {
+    const std::size_t num_tokens = batch.packed.token_ids.size();
+    std::vector<float> scores(heads.sparse ? num_tokens : 0);
+    std::vector<float> vectors(num_tokens * width);
+    if (heads.sparse) {
+      ops.read(ops.linear(hidden, *heads.sparse, Activation::kNone), scores);
+    }
+    if (heads.colbert) {
+      ops.read(ops.l2_normalize(ops.linear(hidden, *heads.colbert, Activation::kNone)), vectors);
+    }
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      const std::size_t index = batch.input_index(row);
+      const std::vector<std::int32_t>& ids = batch.encoding(row).ids;
+      const auto begin = static_cast<std::size_t>(batch.packed.offsets[row]);
+      if (heads.sparse) {
+        const std::span<const float> own = std::span(scores).subspan(begin, ids.size());
+        check_finite(own, index);
+        out.lexical[index] = lexical_weights(heads, ids, own);
+        out.lexical[index].report = batch.report(row);
+      }
+      if (heads.colbert) {
+        const std::span<const float> own = std::span(vectors).subspan((begin + 1) * width, (ids.size() - 1) * width);
+        check_finite(own, index);
+        out.multi[index] = {.dim = heads.colbert_dim,
+                            .ids = {ids.begin() + 1, ids.end()},
+                            .values = {own.begin(), own.end()},
+                            .report = batch.report(row)};
+      }
+    }
+  });
+  return out;
+}
+
+std::vector<TokenEmbeddings> TextEncoder::run_tokens(const InputSource& source, const RunPlan& plan) const {
   const int dim = loaded_.info.hidden_size;
   const auto width = static_cast<std::size_t>(dim);
-  std::vector<TokenEmbeddings> out(texts.size(), TokenEmbeddings{.dim = dim, .ids = {}, .values = {}, .report = {}});
-  run_batches(loaded_, source, run_plan, [&](Ops& ops, MicroBatch& batch) {
+  std::vector<TokenEmbeddings> out(source.count, TokenEmbeddings{.dim = dim, .ids = {}, .values = {}, .report = {}});
+  run_batches(loaded_, source, plan, [&](Ops& ops, MicroBatch& batch) {
     std::vector<float> values(batch.packed.token_ids.size() * width);
     ops.read(loaded_.model->forward(ops, batch.packed), values);
     auto next = values.cbegin();
@@ -128,6 +189,19 @@ std::vector<TokenEmbeddings> TextEncoder::token_embeddings(std::span<const std::
     }
   });
   return out;
+}
+
+std::vector<TokenEmbeddings> TextEncoder::token_embeddings(std::span<const std::string_view> texts,
+                                                           const EmbedOptions& options) const {
+  const std::vector<std::string> prompts = prompts_of(texts.size(), options);
+  const RunPlan run_plan = plan(options);
+  return run_tokens(inputs(texts, prompts, run_plan), run_plan);
+}
+
+std::vector<TokenEmbeddings> TextEncoder::token_embeddings_ids(std::span<const TokenRow> rows,
+                                                               const EmbedOptions& options) const {
+  check_no_prompt(options);
+  return run_tokens(id_inputs(loaded_, rows), make_id_plan(loaded_, run_options(options)));
 }
 
 }  // namespace mlxe

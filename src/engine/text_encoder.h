@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,14 +24,34 @@ class TextEncoder {
   /// See Engine::embed.
   [[nodiscard]] Embeddings embed(std::span<const std::string_view> texts, const EmbedOptions& options) const;
 
+  /// See Engine::embed_ids.
+  [[nodiscard]] Embeddings embed_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const;
+
+  /// See Engine::embed_all.
+  [[nodiscard]] CombinedEmbeddings embed_all(std::span<const std::string_view> texts,
+                                             const EmbedOptions& options) const;
+
   /// See Engine::token_embeddings.
   [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings(std::span<const std::string_view> texts,
                                                               const EmbedOptions& options) const;
+  /// See Engine::token_embeddings_ids.
+  [[nodiscard]] std::vector<TokenEmbeddings> token_embeddings_ids(std::span<const TokenRow> rows,
+                                                                  const EmbedOptions& options) const;
 
   [[nodiscard]] const ModelInfo& info() const { return loaded_.info; }
   [[nodiscard]] const LoadedModel& loaded() const { return loaded_; }
 
  private:
+  // What one forward of a micro-batch gave, for those who want more of it than the vectors.
+  using Consumer = std::function<void(Ops& ops, const Tensor& hidden, const MicroBatch& batch)>;
+
+  void expect_vectors() const;
+  // prompt_lengths: tokens that the pooling leaves out, one for all inputs or one for each; empty: none.
+  [[nodiscard]] Embeddings run(const InputSource& source, const RunPlan& plan, const EmbedOptions& options,
+                               std::span<const std::int32_t> prompt_lengths, const Consumer& also = {}) const;
+  [[nodiscard]] Embeddings run_texts(std::span<const std::string_view> texts, const EmbedOptions& options,
+                                     const Consumer& also = {}) const;
+  [[nodiscard]] std::vector<TokenEmbeddings> run_tokens(const InputSource& source, const RunPlan& plan) const;
   [[nodiscard]] RunPlan plan(const EmbedOptions& options) const;
   // One for all texts, or one for each.
   [[nodiscard]] std::vector<std::string> prompts_of(std::size_t num_texts, const EmbedOptions& options) const;

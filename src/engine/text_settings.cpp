@@ -47,6 +47,14 @@ std::string token_text(const JsonFields& fields, const char* key) {
   return fields.text(key, "");
 }
 
+void add_weightless(TextSettings& settings, const JsonFields& fields) {
+  for (const char* key : {"cls_token", "eos_token", "pad_token", "unk_token"}) {
+    if (std::string token = token_text(fields, key); !token.empty()) {
+      settings.weightless_tokens.push_back(std::move(token));
+    }
+  }
+}
+
 // transformers gives the model what `model_input_names` lists, and token types by default.
 bool names_token_types(const JsonFields& fields) {
   if (!fields.has("model_input_names") || !fields.at("model_input_names").is_array()) {
@@ -101,6 +109,7 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
     lower_limit(settings, *fields, "model_max_length", "tokenizer_config.json");
     settings.mask_token = token_text(*fields, "mask_token");
     settings.eos_token = token_text(*fields, "eos_token");
+    add_weightless(settings, *fields);
     settings.token_types = names_token_types(*fields);
     settings.chat_template = named_template(*fields);
   }
@@ -113,6 +122,7 @@ TextSettings read_text_settings(const std::filesystem::path& folder, const std::
   }
   if (const auto fields = load("special_tokens_map.json")) {
     settings.mask_token = settings.mask_token.empty() ? token_text(*fields, "mask_token") : settings.mask_token;
+    add_weightless(settings, *fields);
     settings.eos_token = settings.eos_token.empty() ? token_text(*fields, "eos_token") : settings.eos_token;
   }
   for (const char* name : kTransformerConfigs) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mlxe/options.h"
 
@@ -20,6 +21,7 @@ struct TextSettings {
   std::optional<std::string> activation_fn;     ///< of a CrossEncoder's scores: a class of torch, if the folder says it
   std::string mask_token;                       ///< empty if the folder names none
   std::string eos_token;                        ///< likewise; what ends a text
+  std::vector<std::string> weightless_tokens;   ///< that begin, end, fill up or stand for the unknown
   std::optional<std::string> chat_template;     ///< as Jinja's language, if the folder has one
   std::optional<int> truncate_dim;  ///< the checkpoint's own number of dimensions, if it keeps only the first ones
   std::map<std::string, std::string> prompts;  ///< by name; put before the text as they are

@@ -9,6 +9,7 @@
 
 #include "engine/batch_runner.h"
 #include "engine/call_checks.h"
+#include "engine/id_inputs.h"
 #include "engine/label_runs.h"
 #include "engine/logit_rows.h"
 #include "engine/scores.h"
@@ -86,6 +87,34 @@ std::vector<TokenizedText> tokenize_all(const LoadedModel& loaded, const InputSo
   return out;
 }
 
+void expect_token_logits(const LoadedModel& loaded) {
+  const HeadKind kind = loaded.task.head.kind;
+  expect_task(kind == HeadKind::kToken || kind == HeadKind::kMaskedLm, loaded.info,
+              "logits of tokens want the task 'classify-tokens', 'fill-mask' or 'sparse'");
+}
+
+std::vector<TokenEmbeddings> run_token_logits(const LoadedModel& loaded, const InputSource& inputs,
+                                              const RunPlan& plan) {
+  const int width = logits_width(loaded);
+  std::vector<TokenEmbeddings> out(inputs.count, TokenEmbeddings{.dim = width, .ids = {}, .values = {}, .report = {}});
+  run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      TokenEmbeddings& item = out[batch.input_index(row)];
+      item.ids = batch.encoding(row).ids;
+      item.values.reserve(item.ids.size() * static_cast<std::size_t>(width));
+      item.report = batch.report(row);
+    }
+    const Tensor hidden = loaded.model->forward(ops, batch.packed);
+    for_each_logit_row(loaded, ops, hidden, batch.packed, all_rows(batch.packed),
+                       [&](std::size_t token, std::span<const float> logits) {
+                         const std::size_t index = batch.input_index(row_of_token(batch.packed, token));
+                         check_finite(logits, index, inputs.noun);
+                         out[index].values.insert(out[index].values.end(), logits.begin(), logits.end());
+                       });
+  });
+  return out;
+}
+
 }  // namespace
 
 std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<const std::string_view> texts,
@@ -117,29 +146,15 @@ std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<c
 
 std::vector<TokenEmbeddings> token_logits(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                           const RunOptions& options) {
-  const HeadKind kind = loaded.task.head.kind;
-  expect_task(kind == HeadKind::kToken || kind == HeadKind::kMaskedLm, loaded.info,
-              "logits of tokens want the task 'classify-tokens', 'fill-mask' or 'sparse'");
+  expect_token_logits(loaded);
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
-  const InputSource inputs = text_inputs(loaded, texts, {}, encode_options(loaded, plan));
-  const int width = logits_width(loaded);
-  std::vector<TokenEmbeddings> out(texts.size(), TokenEmbeddings{.dim = width, .ids = {}, .values = {}, .report = {}});
-  run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
-    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
-      TokenEmbeddings& item = out[batch.input_index(row)];
-      item.ids = batch.encoding(row).ids;
-      item.values.reserve(item.ids.size() * static_cast<std::size_t>(width));
-      item.report = batch.report(row);
-    }
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
-    for_each_logit_row(loaded, ops, hidden, batch.packed, all_rows(batch.packed),
-                       [&](std::size_t token, std::span<const float> logits) {
-                         const std::size_t index = batch.input_index(row_of_token(batch.packed, token));
-                         check_finite(logits, index, inputs.noun);
-                         out[index].values.insert(out[index].values.end(), logits.begin(), logits.end());
-                       });
-  });
-  return out;
+  return run_token_logits(loaded, text_inputs(loaded, texts, {}, encode_options(loaded, plan)), plan);
+}
+
+std::vector<TokenEmbeddings> token_logits_ids(const LoadedModel& loaded, std::span<const TokenRow> rows,
+                                              const RunOptions& options) {
+  expect_token_logits(loaded);
+  return run_token_logits(loaded, id_inputs(loaded, rows), make_id_plan(loaded, options));
 }
 
 std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,

@@ -21,6 +21,10 @@ namespace mlxe {
                                                         std::span<const std::string_view> texts,
                                                         const RunOptions& options);
 
+/// See Engine::token_logits_ids.
+[[nodiscard]] std::vector<TokenEmbeddings> token_logits_ids(const LoadedModel& loaded, std::span<const TokenRow> rows,
+                                                            const RunOptions& options);
+
 /// See Engine::tokenize.
 [[nodiscard]] std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,
                                                   const RunOptions& options);
