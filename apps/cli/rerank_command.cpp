@@ -68,6 +68,13 @@ int run_rerank(Session& session, const RerankFlags& flags) {
   TextWindow first = source.next().value();  // a source without any text has thrown
   session.load.task = Task::kRerank;
   const Engine engine = load_engine(session);
+  if (engine.info().is_listwise) {  // its documents are read together
+    while (std::optional<TextWindow> more = source.next()) {
+      std::ranges::move(more->texts, std::back_inserter(first.texts));
+      std::ranges::copy(more->lines, std::back_inserter(first.lines));
+      first.bytes += more->bytes;
+    }
+  }
   RerankOptions options;
   options.top_k = flags.top_k;
   options.instruction = flags.instruction;

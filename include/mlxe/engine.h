@@ -66,7 +66,9 @@ class Engine {
 
   /// How relevant each document is to the query, the most relevant first; documents of equal score in their order.
   /// A cross-encoder reads query and document as one sequence; a decoder (Qwen3-Reranker) is asked, in the prompt of
-  /// its model card, whether the document answers the query. An empty query or document is a text like any other.
+  /// its model card, whether the document answers the query. A listwise one (jina-reranker-v3) reads up to 125
+  /// documents in one prompt, each seeing those before it: there alone a score depends on the other documents. An empty
+  /// query or document is a text like any other.
   /// \throws Error{kUnsupported} if the model was not loaded for it, Error{kInvalidInput} for an instruction that the
   ///         model cannot take, and as embed()
   [[nodiscard]] std::vector<RankedDocument> rerank(std::string_view query, std::span<const std::string_view> documents,

@@ -130,8 +130,9 @@ enum class ScoreKind {
 };
 
 struct RerankOptions : RunOptions {
-  std::optional<std::size_t> top_k = {};        ///< of rerank(): only the best ones
-  std::optional<std::string> instruction = {};  ///< what "relevant" means; only for decoders that answer "yes" or "no"
+  std::optional<std::size_t> top_k = {};  ///< of rerank(): only the best ones
+  std::optional<std::string> instruction =
+      {};  ///< what "relevant" means; only for decoders (Qwen3-Reranker, jina-reranker-v3)
   ScoreKind scores = ScoreKind::kDeclared;
 };
 

@@ -129,6 +129,7 @@ struct ModelInfo {
   std::string task_source;  ///< the file or option that decided it
   std::vector<std::string> labels;  ///< of a classifier, in the order of its scores
   std::string score_function;       ///< what its raw scores go through: "sigmoid", "softmax" or "none"
+  bool is_listwise = false;         ///< a reranker whose score of a document depends on the others of the call
   std::string mask_token;           ///< the word that stands for a hidden one; empty if the tokenizer has none
   int hidden_size = 0;
   int num_layers = 0;

@@ -168,6 +168,7 @@ void describe_task(const TaskSpec& task, ModelInfo& info) {
   info.task = to_string(task.task);
   info.task_source = task.source;
   info.labels = task.labels;
+  info.is_listwise = task.head.kind == HeadKind::kMarkedTokens;
   if (task.head.kind != HeadKind::kNone && task.head.kind != HeadKind::kMaskedLm) {
     info.score_function = to_string(task.task == Task::kRerank ? task.pair_scores : task.class_scores);
   }
@@ -179,6 +180,7 @@ std::string describe_head(const TaskSpec& task, const PipelineSpec& pipeline) {
     case HeadKind::kSequence: return fmt::format("sequence head of {} labels", task.labels.size());
     case HeadKind::kToken: return fmt::format("token head of {} labels", task.labels.size());
     case HeadKind::kNextToken: return "next-token head";
+    case HeadKind::kMarkedTokens: return "listwise head";
     default: break;
   }
   if (task.task != Task::kSparse) {

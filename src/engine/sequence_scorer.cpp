@@ -2,6 +2,7 @@
 #include "engine/sequence_scorer.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "engine/batch_runner.h"
 #include "engine/call_checks.h"
 #include "engine/late_encoder.h"
+#include "engine/listwise_scorer.h"
 #include "engine/scores.h"
 #include "mlxe/error.h"
 #include "mlxe/similarity.h"
@@ -119,6 +121,23 @@ SequenceLogits run_cross_encoder(const LoadedModel& loaded, std::span<const Text
   return run(loaded, pair_inputs(loaded, pairs, encode_options(loaded, plan)), plan, 1);
 }
 
+// A listwise reranker is asked about each pair by itself, with the progress of all of them.
+PairScores score_single_documents(const LoadedModel& loaded, std::span<const TextPair> pairs,
+                                  const RerankOptions& options) {
+  PairScores out;
+  ProgressReporter progress(options.on_progress, pairs.size());
+  RerankOptions single = options;
+  single.on_progress = nullptr;
+  for (std::size_t index = 0; index < pairs.size(); ++index) {
+    check_utf8(std::array{pairs[index].first, pairs[index].second}, "text of a pair");
+    const PairScores one = score_list(loaded, pairs[index].first, std::span(&pairs[index].second, 1), single);
+    out.values.push_back(one.values.front());
+    out.items.push_back(one.items.front());
+    progress.advance(1, static_cast<std::size_t>(one.items.front().tokens));
+  }
+  return out;
+}
+
 // The best ones first; documents of equal score stay in their order.
 void sort_ranked(std::vector<RankedDocument>& ranked, const RerankOptions& options) {
   std::ranges::stable_sort(ranked, std::ranges::greater{}, &RankedDocument::score);
@@ -170,6 +189,9 @@ Classifications classify_pairs(const LoadedModel& loaded, std::span<const TextPa
 
 PairScores score_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {
   const HeadKind kind = loaded.task.head.kind;
+  if (kind == HeadKind::kMarkedTokens) {
+    return score_single_documents(loaded, pairs, options);
+  }
   expect_task(kind == HeadKind::kSequence || kind == HeadKind::kNextToken, loaded.info,
               "scores of pairs want the task 'rerank'");
   SequenceLogits logits =
@@ -200,7 +222,8 @@ std::vector<RankedDocument> rerank(const LoadedModel& loaded, std::string_view q
   // Sorted by raw scores: a sigmoid gives 1 to every score above 17.
   RerankOptions raw = options;
   raw.scores = ScoreKind::kRaw;
-  const PairScores scores = score_pairs(loaded, pairs, raw);
+  const PairScores scores = loaded.task.head.kind == HeadKind::kMarkedTokens ? score_list(loaded, query, documents, raw)
+                                                                             : score_pairs(loaded, pairs, raw);
   std::vector<RankedDocument> ranked;
   ranked.reserve(documents.size());
   for (std::size_t index = 0; index < documents.size(); ++index) {

@@ -8,11 +8,14 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
+#include "engine/listwise_scorer.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
 namespace {
 
+// Written as jina-reranker-v3 names itself.
+constexpr std::string_view kListwiseArchitecture = "JinaForRanking";
 constexpr int kMaxLabels = 1 << 20;
 constexpr std::array<std::pair<Task, std::string_view>, 8> kTaskNames = {{{Task::kAuto, "auto"},
                                                                           {Task::kEmbed, "embed"},
@@ -146,6 +149,9 @@ Task declared_task(const PipelineSpec& pipeline, const TextSettings& settings, c
     std::vector<std::string> ignored;
     return read_labels(config, ignored).size() == 1 ? Task::kRerank : Task::kClassify;
   }
+  if (architecture == kListwiseArchitecture) {
+    return Task::kRerank;
+  }
   if (architecture.ends_with("ForTokenClassification")) {
     return Task::kClassifyTokens;
   }
@@ -161,6 +167,16 @@ void expect_architecture(const std::string& architecture, Task task, std::string
                                                      "ends with {}",
                                                      architecture, to_string(task), ending));
   }
+}
+
+std::int32_t mark_of(const Tokenizer& tokenizer, std::string_view token) {
+  const std::optional<std::int32_t> id = tokenizer.token_to_id(token);
+  if (!id) {
+    throw Error(
+        ErrorCode::kCorruptModel,
+        fmt::format("the vocabulary has no token '{}', which {} reads the scores from", token, kListwiseArchitecture));
+  }
+  return *id;
 }
 
 std::int32_t answer_token(const Tokenizer& tokenizer, std::string_view word) {
@@ -235,6 +251,11 @@ TaskSpec decide_task(Task wanted, const PipelineSpec& pipeline, const TextSettin
     case Task::kSparse:
     case Task::kFillMask: spec.head.kind = HeadKind::kMaskedLm; break;
     case Task::kRerank:
+      if (architecture == kListwiseArchitecture) {
+        spec.head.kind = HeadKind::kMarkedTokens;
+        spec.head.token_ids = {mark_of(tokenizer, kListwiseDocumentToken), mark_of(tokenizer, kListwiseQueryToken)};
+        break;
+      }
       if (pipeline.kind == PipelineKind::kLogitScore || architecture.ends_with("ForCausalLM")) {
         // Such a decoder was trained for vectors, and its next word means nothing.
         if (pipeline.kind == PipelineKind::kPooled) {

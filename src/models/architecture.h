@@ -21,13 +21,14 @@ enum class HeadKind {
   kSequence,  ///< logits for each row: classifiers, cross-encoders
   kToken,     ///< logits for each token
   kMaskedLm,  ///< logits over the vocabulary for each token
-  kNextToken  ///< logits of HeadSpec::token_ids at each row's last token
+  kNextToken,    ///< logits of HeadSpec::token_ids at each row's last token
+  kMarkedTokens  ///< a projection of those tokens that are one of HeadSpec::token_ids
 };
 
 struct HeadSpec {
   HeadKind kind = HeadKind::kNone;
   int num_labels = 0;                        ///< wanted of kSequence and kToken
-  std::vector<std::int32_t> token_ids = {};  ///< of kNextToken
+  std::vector<std::int32_t> token_ids = {};  ///< of kNextToken and kMarkedTokens
 };
 
 /// Facts about a loaded model that the engine needs.
@@ -52,7 +53,7 @@ class Model {
   /// The head's raw output (no softmax, no sigmoid) for the hidden states that forward() gave; for kToken and kMaskedLm
   /// `hidden` may also be any rows of them, and the output has a row for each.
   /// \returns  kSequence: [rows, num_labels]; kToken: [tokens, num_labels]; kMaskedLm: [tokens, vocab_size];
-  ///           kNextToken: [rows, token_ids.size()]
+  ///           kNextToken: [rows, token_ids.size()]; kMarkedTokens: [such tokens, width of the projection]
   /// \throws Error{kUnsupported} if the model was made without a head
   [[nodiscard]] virtual Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const;
 };

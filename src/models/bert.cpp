@@ -39,7 +39,7 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConf
                                   .decoder = "cls.predictions.decoder",
                                   .bias = "cls.predictions.bias"},
                                  config.hidden_act, config.layer_norm_eps, hidden, config.vocab_size);
-    case HeadKind::kNextToken: break;
+    default: break;  // a decoder's
   }
   refuse_head("bert", spec.kind);
 }

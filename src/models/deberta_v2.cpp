@@ -207,7 +207,7 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const DebertaConf
                                    config.hidden_size, spec.num_labels);
     case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
     case HeadKind::kMaskedLm: return take_words_head(weights, backend, config);
-    case HeadKind::kNextToken: break;
+    default: break;  // a decoder's
   }
   refuse_head("deberta-v2", spec.kind);
 }

@@ -130,7 +130,7 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const ModernBertC
   if (spec.kind == HeadKind::kNone) {
     return {};
   }
-  if (spec.kind == HeadKind::kNextToken) {
+  if (spec.kind == HeadKind::kNextToken || spec.kind == HeadKind::kMarkedTokens) {
     refuse_head("modernbert", spec.kind);
   }
   PredictionHead head;

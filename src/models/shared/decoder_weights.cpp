@@ -14,6 +14,11 @@
 namespace mlxe {
 namespace {
 
+std::optional<int> rows_of(const WeightMap& weights, std::string_view name) {
+  const std::optional<Shape> shape = weights.shape_of(name);
+  return shape && shape->size() == 2 ? std::optional(shape->front()) : std::nullopt;
+}
+
 // The rightmost token that is no padding, or the first one if all are: an end token that doubles as padding is passed
 // over even where a text ends with it. Source: GenericForSequenceClassification in transformers/modeling_layers.py
 std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<int> pad_token_id) {
@@ -71,10 +76,11 @@ GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string&
 
 DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec,
                          const std::string& embeddings)
-    : kind_(spec.kind), pad_token_id_(config.pad_token_id) {
+    : kind_(spec.kind), pad_token_id_(config.pad_token_id), token_ids_(spec.token_ids) {
   const int hidden = config.hidden_size;
   switch (spec.kind) {
-    case HeadKind::kNone: break;
+    case HeadKind::kNone:
+    case HeadKind::kMarkedTokens: break;
     case HeadKind::kSequence:
       output_ = take_linear(weights, backend, "score", spec.num_labels, hidden, Bias::kNone);
       break;
@@ -96,8 +102,15 @@ DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConf
       break;
     }
   }
+  if (spec.kind == HeadKind::kMarkedTokens) {
+    // jina-reranker-v3's widths stand nowhere but in its weights.
+    const int inner = rows_of(weights, "projector.0.weight").value_or(hidden / 2);
+    output_ = take_linear(weights, backend, "projector.0", inner, hidden, Bias::kNone);
+    projection_ = take_linear(weights, backend, "projector.2", rows_of(weights, "projector.2.weight").value_or(inner),
+                              inner, Bias::kNone);
+  }
   // Heads of other tasks; tied checkpoints may hold a copy of the embeddings.
-  for (const char* prefix : {"lm_head.", "score."}) {
+  for (const char* prefix : {"lm_head.", "score.", "projector."}) {
     weights.allow_unused(prefix);
   }
 }
@@ -105,6 +118,15 @@ DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConf
 Tensor DecoderHead::logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const {
   if (kind_ == HeadKind::kToken) {
     return ops.linear(hidden, output_);
+  }
+  if (kind_ == HeadKind::kMarkedTokens) {
+    std::vector<std::int32_t> rows;
+    for (std::size_t token = 0; token < batch.token_ids.size(); ++token) {
+      if (std::ranges::find(token_ids_, batch.token_ids[token]) != token_ids_.end()) {
+        rows.push_back(static_cast<std::int32_t>(token));
+      }
+    }
+    return ops.linear(ops.linear(ops.take_rows(hidden, rows), output_, Activation::kRelu), projection_);
   }
   const std::optional<int> passed_over = kind_ == HeadKind::kSequence ? pad_token_id_ : std::nullopt;
   return ops.linear(ops.take_rows(hidden, last_tokens(batch, passed_over)), output_);

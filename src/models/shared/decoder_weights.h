@@ -38,7 +38,7 @@ struct DecoderParts {
 [[nodiscard]] GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string& name,
                                       const DecoderConfig& config, Bias bias, Activation activation);
 
-/// `score` over labels, or some rows of the output embeddings.
+/// `score` over labels, some rows of the output embeddings, or a projector of two layers.
 class DecoderHead {
  public:
   /// \param embeddings  name of the word embeddings: the output's, too, where they are tied
@@ -54,7 +54,9 @@ class DecoderHead {
  private:
   HeadKind kind_;
   std::optional<int> pad_token_id_;
+  std::vector<std::int32_t> token_ids_;
   LinearWeight output_;
+  LinearWeight projection_;  ///< after `output_`, of marked tokens
 };
 
 /// Without the prefix "model." that a model with a head has; nothing for the frequencies that older checkpoints saved.

@@ -150,16 +150,17 @@ PredictionHead take_roberta_head(WeightMap& weights, Backend& backend, std::stri
                                   .decoder = "lm_head.decoder",
                                   .bias = "lm_head.bias"},
                                  Activation::kGeluErf, config.layer_norm_eps, hidden, config.vocab_size);
-    case HeadKind::kNextToken: break;
+    default: break;  // a decoder's
   }
   refuse_head(model_type, spec.kind);
 }
 
 void refuse_head(std::string_view model_type, HeadKind kind) {
-  const char* const what = kind == HeadKind::kSequence   ? "labels of texts"
-                           : kind == HeadKind::kToken    ? "labels of tokens"
-                           : kind == HeadKind::kMaskedLm ? "logits of masked words"
-                                                         : "next-token logits";
+  const char* const what = kind == HeadKind::kSequence    ? "labels of texts"
+                           : kind == HeadKind::kToken     ? "labels of tokens"
+                           : kind == HeadKind::kMaskedLm  ? "logits of masked words"
+                           : kind == HeadKind::kNextToken ? "next-token logits"
+                                                          : "vectors of marked tokens";
   throw Error(ErrorCode::kUnsupported, fmt::format("{} has no head for {}", model_type, what));
 }
 
