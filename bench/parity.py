@@ -20,14 +20,16 @@ import harness
 DATA = harness.ROOT / "docs" / "data" / "parity.json"
 PAGE = harness.ROOT / "docs" / "parity.md"
 FIXTURES = harness.ROOT / "tests" / "fixtures"
-FILTER = "*OracleCase*:*OraclePrecision*:*LateVectors*:*LateScores*:*ListCase*:*HybridCase*"
+FILTER = "*OracleCase*:*OraclePrecision*:*LateVectors*:*LateScores*:*ListCase*"
 COLUMNS = ("cpu", "mlx", "bf16", "int8")
 
 HEADS = {
     "tokenize+forward": "hidden states", "embed": "vectors", "bidirec_embed": "vectors", "tokenize+classify": "labels",
     "tokenize+classify_pairs": "labels of pairs", "rerank": "rerank", "rerank_yes_no": "rerank (yes/no)",
     "tokenize+mlm_logits": "masked words", "tokenize+token_logits": "labels of tokens", "sparse_embed": "sparse",
-    "multivector_text": "a vector for each token", "scores": "MaxSim", "rerank_list": "rerank (listwise)", "hybrid": "dense, sparse and multi-vector"}
+    "multivector_text": "a vector for each token", "scores": "MaxSim", "rerank_list": "rerank (listwise)",
+    "m3": "lexical weights (test_engine)",
+    "m3_vectors": "a vector for each token (test_engine)"}
 
 
 def run_tests() -> dict:

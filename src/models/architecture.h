@@ -17,10 +17,10 @@ namespace mlxe {
 
 /// What stands on top of the hidden states.
 enum class HeadKind {
-  kNone,      ///< embeddings: whatever head the checkpoint has is left out
-  kSequence,  ///< logits for each row: classifiers, cross-encoders
-  kToken,     ///< logits for each token
-  kMaskedLm,  ///< logits over the vocabulary for each token
+  kNone,         ///< embeddings: whatever head the checkpoint has is left out
+  kSequence,     ///< logits for each row: classifiers, cross-encoders
+  kToken,        ///< logits for each token
+  kMaskedLm,     ///< logits over the vocabulary for each token
   kNextToken,    ///< logits of HeadSpec::token_ids at each row's last token
   kMarkedTokens  ///< a projection of those tokens that are one of HeadSpec::token_ids
 };
