@@ -144,6 +144,22 @@ void sort_ranked(std::vector<RankedDocument>& ranked, const RerankOptions& optio
   ranked.resize(std::min(ranked.size(), options.top_k.value_or(ranked.size())));
 }
 
+// The encoder knows texts; here one is the query and the others are documents.
+template <class Work>
+std::vector<MultiVector> named(const std::string& noun, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (!error.item()) {
+      throw;
+    }
+    if (noun == "document") {
+      throw Error(error.code(), noun, *error.item(), error.problem());
+    }
+    throw Error(error.code(), noun + " " + error.problem());
+  }
+}
+
 // Late interaction: the scores are sums of cosines and go through no function.
 std::vector<RankedDocument> rerank_late(const LoadedModel& loaded, std::string_view query,
                                         std::span<const std::string_view> documents, const RerankOptions& options) {
@@ -155,15 +171,20 @@ std::vector<RankedDocument> rerank_late(const LoadedModel& loaded, std::string_v
   embed.batch_tokens = options.batch_tokens;
   embed.role = Role::kQuery;
   const LateEncoder encoder(loaded);
-  const MultiVector asked = encoder.encode(std::span(&query, 1), embed).front();
+  const MultiVector asked = named("the query", [&] { return encoder.encode(std::span(&query, 1), embed); }).front();
   embed.role = Role::kDocument;
   embed.max_length = options.max_length;
   embed.on_progress = options.on_progress;
-  const std::vector<MultiVector> vectors = encoder.encode(documents, embed);
+  const std::vector<MultiVector> vectors = named("document", [&] { return encoder.encode(documents, embed); });
+  const int asked_tokens = std::min(asked.report.tokens, asked.report.tokens_in_text);  // without what fills it up
   std::vector<RankedDocument> ranked;
   ranked.reserve(vectors.size());
   for (std::size_t index = 0; index < vectors.size(); ++index) {
-    ranked.push_back({.index = index, .score = maxsim(asked, vectors[index]), .report = vectors[index].report});
+    const ItemReport& report = vectors[index].report;
+    ranked.push_back({.index = index,
+                      .score = maxsim(asked, vectors[index]),
+                      .report = {.tokens = asked_tokens + report.tokens,
+                                 .tokens_in_text = asked.report.tokens_in_text + report.tokens_in_text}});
   }
   sort_ranked(ranked, options);
   return ranked;

@@ -192,6 +192,25 @@ TEST(LateInteraction, LimitsAndDimensionsAreHonoured) {
   EXPECT_ERROR(kInvalidInput, "max_length is 3", engine.multi_vector(texts, options));
 }
 
+TEST(LateInteraction, RerankingNamesTheQueryAndTheDocumentsAndReportsWhatIsCut) {
+  const Engine engine = Engine::load("tests/fixtures/colbert-stanford");
+  std::string text;
+  for (int i = 0; i < 10; ++i) {
+    text += "the baker lights the oven ";
+  }
+  const std::string_view cut = text;
+  const auto truncated = [&](std::string_view query, std::string_view document) {
+    return engine.rerank(query, std::array{document})[0].report.truncated();
+  };
+  EXPECT_TRUE(truncated(cut, "cat"));
+  EXPECT_TRUE(truncated("cat", cut));
+  EXPECT_FALSE(truncated("cat", "cat"));
+  RerankOptions options;
+  options.on_overflow = Overflow::kError;
+  EXPECT_ERROR(kTooLong, "the query has", engine.rerank(cut, std::array{std::string_view("cat")}, options));
+  EXPECT_ERROR(kTooLong, "document 1 has", engine.rerank("cat", std::array{std::string_view("cat"), cut}, options));
+}
+
 TEST(MaxSim, TakesTheBestForEachVectorOfTheQuery) {
   const MultiVector query{.dim = 2, .ids = {1, 2}, .values = {1, 0, 0, 1}, .report = {}};
   const MultiVector document{.dim = 2, .ids = {3, 4}, .values = {-1, 0, -0.5F, 0.25F}, .report = {}};
