@@ -72,6 +72,7 @@ TEST_P(ListCase, MatchesTheOracle) {
   options.precision = parameter.precision;
   const Engine engine = Engine::load(parameter.fixture.folder.string(), options);
   EXPECT_TRUE(engine.info().is_listwise);
+  EXPECT_THAT(engine.info().warnings, ::testing::IsEmpty());
   const std::vector<float> wanted = elements<float>(
       parameter.fixture.expected().at(parameter.test_case.at("tensors").at("scores").at("key").get<std::string>()));
   Judge judge(parameter.precision);

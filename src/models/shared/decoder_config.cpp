@@ -35,6 +35,10 @@ bool has_own_code(const JsonFields& fields) {
     return false;
   }
   const Json& classes = fields.at("auto_map");
+  const auto own = classes.find("AutoModel");
+  if (own != classes.end() && own->is_string() && own->get<std::string>().ends_with(".JinaForRanking")) {
+    return false;  // the engine does what that code does
+  }
   return std::ranges::any_of(classes.items(), [](const auto& entry) { return entry.key().starts_with("AutoModel"); });
 }
 
