@@ -1,6 +1,9 @@
 // The question that a decoder is asked, and which chat templates come to it.
 #include "engine/yes_no_prompt.h"
 
+#include <array>
+
+#include "mlxe/engine.h"
 #include "support/expect_error.h"
 #include "support/tiny_model.h"
 
@@ -70,6 +73,36 @@ TEST(YesNoTemplate, IsTheOneThatComesToThePrompt) {
   other = kTemplate;
   other.erase(other.find("<think>"));
   EXPECT_ERROR(kUnsupported, "chat template lacks '<think>", check_yes_no_template(other));
+}
+
+// As sentence-transformers writes a reranker of this kind.
+TEST(YesNoPrompt, OfALogitScoreMustBeItsFoldersOwn) {
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path source = "tests/fixtures/qwen3-rerank";
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}) {
+    std::filesystem::copy_file(source / file, folder.path() / file);
+  }
+  const Tokenizer tokenizer(source / "tokenizer.json");
+  folder.write_json(
+      "modules.json",
+      {{{"path", ""}, {"type", "sentence_transformers.base.modules.transformer.Transformer"}},
+       {{"path", "1_LogitScore"}, {"type", "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"}}});
+  folder.write_json("1_LogitScore/config.json", {{"true_token_id", tokenizer.token_to_id("yes").value()},
+                                                 {"false_token_id", tokenizer.token_to_id("no").value()}});
+  folder.write_json("sentence_bert_config.json", {{"transformer_task", "text-generation"}});
+  const auto load = [&] { return Engine::load(folder.path().string(), {.precision = Precision::kFp32}); };
+  EXPECT_ERROR(kUnsupported, "has no chat template", load());
+  folder.write("chat_template.jinja", "{{ query }}");
+  EXPECT_ERROR(kUnsupported, "chat template lacks 'Judge whether", load());
+  folder.write("chat_template.jinja", kTemplate);
+  folder.write_json("config_sentence_transformers.json",
+                    {{"prompts", {{"bread", "Find the text about bread"}}}, {"default_prompt_name", "bread"}});
+  const Engine plain = Engine::load(source.string(), {.task = Task::kRerank, .precision = Precision::kFp32});
+  const std::array pairs = {TextPair("why does bread rise?", "a ship that is late is not yet lost")};
+  RerankOptions options;
+  options.instruction = "Find the text about bread";
+  EXPECT_EQ(load().score_pairs(pairs).values, plain.score_pairs(pairs, options).values);
+  EXPECT_NE(load().score_pairs(pairs).values, plain.score_pairs(pairs).values);
 }
 
 }  // namespace
