@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -82,6 +83,8 @@ class Engine {
                                          const ClassifyOptions& options = {}) const;
   [[nodiscard]] Classifications classify_pairs(std::span<const TextPair> pairs,
                                                const ClassifyOptions& options = {}) const;
+  /// classify() of rows of token ids, as embed_ids() takes them.
+  [[nodiscard]] Classifications classify_ids(std::span<const TokenRow> rows, const ClassifyOptions& options = {}) const;
 
   /// Labels of stretches of each text: names, places, dates. \throws as rerank()
   [[nodiscard]] std::vector<LabelledText> classify_tokens(std::span<const std::string_view> texts,
@@ -108,11 +111,15 @@ class Engine {
   /// multi_vector() and rerank() put before or around a text (a prompt, a prefix, a question) is not among them.
   /// Of the options, batch_tokens has no meaning; progress is told in windows of thousands of texts.
   [[nodiscard]] std::vector<TokenizedText> tokenize(std::span<const std::string_view> texts,
-                                                    const RunOptions& options = {}) const;
+                                                    const TokenizeOptions& options = {}) const;
   [[nodiscard]] std::vector<TokenizedText> tokenize_pairs(std::span<const TextPair> pairs,
-                                                          const RunOptions& options = {}) const;
+                                                          const TokenizeOptions& options = {}) const;
   /// A token as the vocabulary spells it; empty for an id that it does not have.
   [[nodiscard]] std::string token(std::int32_t id) const;
+  /// The id of a token as the vocabulary spells it, if it has it.
+  [[nodiscard]] std::optional<std::int32_t> token_id(std::string_view token) const;
+  /// The text that token ids stand for; ids that the vocabulary does not have are left out.
+  [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = false) const;
 
   [[nodiscard]] const ModelInfo& info() const;
 

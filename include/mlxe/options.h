@@ -113,6 +113,15 @@ struct RunOptions {
   std::function<bool(const Progress&)> on_progress = {};
 };
 
+/// How texts become tokens.
+struct TokenizeOptions : RunOptions {
+  TokenizeOptions() = default;
+  TokenizeOptions(const RunOptions& run) : RunOptions(run) {}  // implicit: what holds of a run holds here
+
+  bool truncate = true;            ///< false: all tokens of a text, however many the model takes
+  bool add_special_tokens = true;  ///< what tokenizer.json puts around a text
+};
+
 /// Two texts that the model reads as one sequence: a query and a document, a premise and a hypothesis.
 using TextPair = std::pair<std::string_view, std::string_view>;
 

@@ -117,6 +117,7 @@ struct TokenizedText {
   std::vector<std::string> tokens;           ///< as the vocabulary spells them
   std::vector<std::pair<int, int>> offsets;  ///< begin and end in characters; special tokens 0, 0. Empty for pairs
   std::vector<std::int32_t> special;         ///< 1: put around the text, 0: of the text
+  std::vector<std::int32_t> type_ids;        ///< what the model is told of each token: often 1 for a pair's second text
   ItemReport report;
 };
 

@@ -93,6 +93,11 @@ Classifications Engine::classify_pairs(std::span<const TextPair> pairs, const Cl
                             [&] { return mlxe::classify_pairs(impl_->encoder.loaded(), pairs, options); });
 }
 
+Classifications Engine::classify_ids(std::span<const TokenRow> rows, const ClassifyOptions& options) const {
+  return with_memory_errors("classify the rows",
+                            [&] { return mlxe::classify_ids(impl_->encoder.loaded(), rows, options); });
+}
+
 std::vector<LabelledText> Engine::classify_tokens(std::span<const std::string_view> texts,
                                                   const TokenClassifyOptions& options) const {
   return with_memory_errors("classify the tokens",
@@ -120,18 +125,32 @@ std::vector<TokenEmbeddings> Engine::token_logits_ids(std::span<const TokenRow> 
                             [&] { return mlxe::token_logits_ids(impl_->encoder.loaded(), rows, options); });
 }
 
-std::vector<TokenizedText> Engine::tokenize(std::span<const std::string_view> texts, const RunOptions& options) const {
+std::vector<TokenizedText> Engine::tokenize(std::span<const std::string_view> texts,
+                                            const TokenizeOptions& options) const {
   return with_memory_errors("tokenize the texts",
                             [&] { return mlxe::tokenize(impl_->encoder.loaded(), texts, options); });
 }
 
-std::vector<TokenizedText> Engine::tokenize_pairs(std::span<const TextPair> pairs, const RunOptions& options) const {
+std::vector<TokenizedText> Engine::tokenize_pairs(std::span<const TextPair> pairs,
+                                                  const TokenizeOptions& options) const {
   return with_memory_errors("tokenize the pairs",
                             [&] { return mlxe::tokenize_pairs(impl_->encoder.loaded(), pairs, options); });
 }
 
 std::string Engine::token(std::int32_t id) const {
   return impl_->encoder.loaded().tokenizer.id_to_token(id).value_or("");
+}
+
+std::optional<std::int32_t> Engine::token_id(std::string_view token) const {
+  return impl_->encoder.loaded().tokenizer.token_to_id(token);
+}
+
+std::string Engine::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  return with_memory_errors("decode the tokens", [&] {
+    std::vector<std::int32_t> known(ids.begin(), ids.end());
+    std::erase_if(known, [](std::int32_t id) { return id < 0; });
+    return impl_->encoder.loaded().tokenizer.decode(known, skip_special_tokens);
+  });
 }
 
 const ModelInfo& Engine::info() const {

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "engine/batch_runner.h"
 #include "engine/call_checks.h"
+#include "engine/id_inputs.h"
 #include "engine/late_encoder.h"
 #include "engine/listwise_scorer.h"
 #include "engine/scores.h"
@@ -206,6 +207,13 @@ Classifications classify_pairs(const LoadedModel& loaded, std::span<const TextPa
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
   const InputSource inputs = pair_inputs(loaded, pairs, encode_options(loaded, plan));
   return to_classes(loaded, run(loaded, inputs, plan, loaded.task.labels.size()), options.scores);
+}
+
+Classifications classify_ids(const LoadedModel& loaded, std::span<const TokenRow> rows,
+                             const ClassifyOptions& options) {
+  expect_classifier(loaded);
+  const RunPlan plan = make_id_plan(loaded, options);
+  return to_classes(loaded, run(loaded, id_inputs(loaded, rows), plan, loaded.task.labels.size()), options.scores);
 }
 
 PairScores score_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs, const RerankOptions& options) {

@@ -17,6 +17,9 @@ namespace mlxe {
 /// See Engine::classify_pairs.
 [[nodiscard]] Classifications classify_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
                                              const ClassifyOptions& options);
+/// See Engine::classify_ids.
+[[nodiscard]] Classifications classify_ids(const LoadedModel& loaded, std::span<const TokenRow> rows,
+                                           const ClassifyOptions& options);
 /// See Engine::score_pairs.
 [[nodiscard]] PairScores score_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
                                      const RerankOptions& options);

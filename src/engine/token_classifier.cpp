@@ -62,6 +62,7 @@ TokenizedText to_tokenized(const Tokenizer& tokenizer, const Encoding& encoding)
       .tokens = {},
       .offsets = {encoding.offsets.begin(), encoding.offsets.end()},
       .special = encoding.special_tokens_mask,
+      .type_ids = encoding.type_ids,
       .report = {.tokens = static_cast<int>(encoding.ids.size()), .tokens_in_text = encoding.length_in_text}};
   for (const std::int32_t id : out.ids) {
     out.tokens.push_back(tokenizer.id_to_token(id).value_or(""));
@@ -69,8 +70,10 @@ TokenizedText to_tokenized(const Tokenizer& tokenizer, const Encoding& encoding)
   return out;
 }
 
-EncodeOptions tokenize_options(const LoadedModel& loaded, const RunPlan& plan) {
+EncodeOptions tokenize_options(const LoadedModel& loaded, const RunPlan& plan, const TokenizeOptions& wanted = {}) {
   EncodeOptions options = encode_options(loaded, plan);
+  options.max_length = wanted.truncate ? options.max_length : 0;
+  options.add_special_tokens = wanted.add_special_tokens;
   options.with_offsets = true;
   options.with_special_tokens_mask = true;
   return options;
@@ -158,9 +161,9 @@ std::vector<TokenEmbeddings> token_logits_ids(const LoadedModel& loaded, std::sp
 }
 
 std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,
-                                    const RunOptions& options) {
+                                    const TokenizeOptions& options) {
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens());
-  InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan));
+  InputSource inputs = text_inputs(loaded, texts, {}, tokenize_options(loaded, plan, options));
   inputs.encode = [texts, plain = inputs.encode](std::size_t first, std::size_t count) {
     std::vector<Encoding> encodings = plain(first, count);
     for (std::size_t index = 0; index < encodings.size(); ++index) {
@@ -172,9 +175,9 @@ std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const s
 }
 
 std::vector<TokenizedText> tokenize_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
-                                          const RunOptions& options) {
+                                          const TokenizeOptions& options) {
   const RunPlan plan = make_plan(loaded, options, loaded.tokenizer.num_special_tokens(Sequences::kPair));
-  EncodeOptions encode = tokenize_options(loaded, plan);
+  EncodeOptions encode = tokenize_options(loaded, plan, options);
   encode.with_offsets = false;
   return tokenize_all(loaded, pair_inputs(loaded, pairs, encode), plan);
 }

@@ -27,9 +27,9 @@ namespace mlxe {
 
 /// See Engine::tokenize.
 [[nodiscard]] std::vector<TokenizedText> tokenize(const LoadedModel& loaded, std::span<const std::string_view> texts,
-                                                  const RunOptions& options);
+                                                  const TokenizeOptions& options);
 /// See Engine::tokenize_pairs.
 [[nodiscard]] std::vector<TokenizedText> tokenize_pairs(const LoadedModel& loaded, std::span<const TextPair> pairs,
-                                                        const RunOptions& options);
+                                                        const TokenizeOptions& options);
 
 }  // namespace mlxe

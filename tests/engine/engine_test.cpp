@@ -100,6 +100,16 @@ TEST(Engine, WithholdsTheResultsOfACheckpointWithANan) {
   }
 }
 
+TEST(Engine, TurnsTokensIntoIdsAndBackIntoText) {
+  const TinyModel tiny;
+  const Engine engine = Engine::load(tiny.write(), kCpu);
+  EXPECT_EQ(engine.token_id("cat"), 6);
+  EXPECT_EQ(engine.token_id("no such token"), std::nullopt);
+  const std::vector<std::int32_t> ids = {2, 5, 6, 3, 1'000'000, -1};
+  EXPECT_EQ(engine.decode(ids, true), "the cat");
+  EXPECT_EQ(engine.decode(ids), "[CLS] the cat [SEP]");
+}
+
 TEST(Engine, SaysWhatIsWrongWithTheModelsName) {
   EXPECT_ERROR(kModelNotFound, "no-such-folder", Engine::load("./no-such-folder", kCpu));
   const testing::TemporaryFolder empty;

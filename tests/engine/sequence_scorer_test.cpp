@@ -1,6 +1,7 @@
 // Classes of texts and pairs, scores of pairs, documents in the order of their scores.
 #include "engine/sequence_scorer.h"
 
+#include <array>
 #include <cmath>
 
 #include "engine/tiny_encoder.h"
@@ -39,6 +40,19 @@ TEST(Classify, GivesProbabilitiesOfAllLabelsAndRawScoresWhenAsked) {
     EXPECT_NEAR(found.row(i)[1], std::exp(row[1]) / sum, 1e-6) << i;
   }
   EXPECT_EQ(found.items[1].tokens, 2);
+}
+
+TEST(Classify, GivesTheSameBitsForTokenIdsHoweverTheyArePadded) {
+  const LoadedModel model = load(tiny_classifier({"a", "b"}, 2));
+  const std::vector<float> expected = classify(model, std::array<std::string_view, 1>{"the cat"}, {}).values;
+  const std::vector<std::int32_t> ids = {2, 5, 6, 3, 0, 0};
+  const std::vector<std::int32_t> mask = {1, 1, 1, 1, 0, 0};
+  const std::vector<std::int32_t> left_ids = {0, 2, 5, 6, 3};
+  const std::vector<std::int32_t> left_mask = {0, 1, 1, 1, 1};
+  const std::vector<TokenRow> rows = {{.ids = ids, .mask = mask}, {.ids = left_ids, .mask = left_mask}};
+  const std::vector<float> found = classify_ids(model, rows, {}).values;
+  EXPECT_THAT(found, ElementsAre(expected[0], expected[1], expected[0], expected[1]));
+  EXPECT_ERROR(kUnsupported, "loaded for the task 'embed'", classify_ids(load(testing::TinyModel()), rows, {}));
 }
 
 TEST(Classify, GivesTheSameBitsForAnyGrouping) {

@@ -71,6 +71,20 @@ TEST(Tokenize, TellsIdsTokensPlacesAndWhatIsCut) {
   EXPECT_ERROR(kTooLong, "text 0 has 6 tokens", tokenize(model, Texts{"the cat sat on"}, options));
 }
 
+TEST(Tokenize, KeepsAllTokensWhenAskedAndLeavesSpecialOnesOut) {
+  const LoadedModel model = load(testing::TinyModel());
+  TokenizeOptions options;
+  options.max_length = 4;
+  options.truncate = false;
+  const std::vector<TokenizedText> whole = tokenize(model, Texts{"the cat sat on"}, options);
+  EXPECT_THAT(whole[0].tokens, ElementsAre("[CLS]", "the", "cat", "sat", "on", "[SEP]"));
+  EXPECT_FALSE(whole[0].report.truncated());
+  options.add_special_tokens = false;
+  EXPECT_THAT(tokenize(model, Texts{"the cat sat on"}, options)[0].tokens, ElementsAre("the", "cat", "sat", "on"));
+  const std::vector<TextPair> pairs = {{"the cat", "dog"}};
+  EXPECT_THAT(tokenize_pairs(model, pairs, options)[0].tokens, ElementsAre("the", "cat", "dog"));
+}
+
 TEST(Tokenize, TellsProgressAndStopsWhenAsked) {
   const LoadedModel model = load(testing::TinyModel());
   std::vector<Progress> told;
@@ -92,7 +106,9 @@ TEST(Tokenize, TellsProgressAndStopsWhenAsked) {
 
 TEST(Tokenize, PutsPairsTogether) {
   const std::vector<TextPair> pairs = {{"the cat", "dog"}};
-  EXPECT_THAT(tokenize_pairs(load(testing::TinyModel()), pairs, {})[0].ids, ElementsAre(2, 5, 6, 3, 7, 3));
+  const TokenizedText found = tokenize_pairs(load(testing::TinyModel()), pairs, {})[0];
+  EXPECT_THAT(found.ids, ElementsAre(2, 5, 6, 3, 7, 3));
+  EXPECT_THAT(found.type_ids, ElementsAre(0, 0, 0, 0, 0, 0));  // as its tokenizer.json says
 }
 
 }  // namespace
