@@ -22,3 +22,21 @@ set(MLXE_MLX_VERSION 0.32.4)
 set(MLXE_VENV ${CMAKE_SOURCE_DIR}/.venv CACHE PATH "The virtual environment that tools/setup.sh made")
 file(GLOB mlx_cmake_dir ${MLXE_VENV}/lib/python3*/site-packages/mlx/share/cmake/MLX)
 find_package(MLX ${MLXE_MLX_VERSION} EXACT CONFIG QUIET PATHS ${mlx_cmake_dir} NO_DEFAULT_PATH)
+
+# nanobind 3.1.0 (PyPI) binds the Python package: the smallest and fastest of its kind, with stubs. The sanitizers' run
+# times cannot be loaded into a plain interpreter, so their builds go without.
+set(MLXE_NANOBIND_VERSION 3.1.0)
+if(MLXE_BUILD_PYTHON AND NOT MLXE_SANITIZE)
+  if(NOT DEFINED Python_EXECUTABLE AND EXISTS ${MLXE_VENV}/bin/python)
+    set(Python_EXECUTABLE ${MLXE_VENV}/bin/python)
+  endif()
+  find_package(Python 3.11 COMPONENTS Interpreter Development.Module)
+  if(Python_FOUND)
+    execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir OUTPUT_VARIABLE nanobind_ROOT
+                    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    find_package(nanobind ${MLXE_NANOBIND_VERSION} EXACT CONFIG QUIET)
+  endif()
+  if(NOT nanobind_FOUND)
+    message(STATUS "nanobind ${MLXE_NANOBIND_VERSION} or Python's headers not found: building without the Python package")
+  endif()
+endif()

@@ -9,7 +9,7 @@ debian_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libssl-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 python3-venv
+  python3 python3-venv python3-dev
 )
 homebrew_packages=(
   cmake ninja ccache pkgconf fmt spdlog nlohmann-json cli11 openssl@3 libpng googletest google-benchmark python@3.12 rust

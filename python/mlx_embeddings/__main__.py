@@ -1,0 +1,4 @@
+# `python -m mlx_embeddings`: the program.
+from .program import main
+
+main()

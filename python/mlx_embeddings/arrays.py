@@ -1,0 +1,92 @@
+# Arrays of other libraries: in as numpy arrays, out as the kind that was asked for.
+"""Conversions between numpy, mlx and torch. Neither mlx nor torch is imported unless its arrays are wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+FRAMEWORKS = ("mlx", "np", "pt")
+
+
+def has_mlx() -> bool:
+    """Whether `mlx.core` can be imported."""
+    try:
+        import mlx.core  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def to_numpy(value: Any, name: str = "array") -> np.ndarray:
+    """Any array or nested list as a numpy array; without a copy where its library allows it."""
+    if isinstance(value, np.ndarray):
+        return value
+    if value is None or isinstance(value, (str, bytes, dict)):
+        raise TypeError(f"{name} is {type(value).__name__}, wanted an array")
+    module = type(value).__module__.partition(".")[0]
+    if module == "torch":
+        value = value.detach().cpu()
+        return (value.float() if value.is_floating_point() else value).numpy()
+    if module == "mlx" and "bfloat16" in str(value.dtype):  # numpy has no such type
+        import mlx.core as mx
+
+        value = value.astype(mx.float32)
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is no rectangular array: {error}") from None
+    if found.dtype == object:
+        raise TypeError(f"{name} holds {type(found.flat[0]).__name__ if found.size else 'nothing'}, wanted numbers")
+    return found
+
+
+def to_framework(array: np.ndarray, framework: str | None) -> Any:
+    """The array as "mlx", "np" or "pt" (torch) calls it."""
+    if framework in (None, "np"):
+        return array
+    if framework == "mlx":
+        try:
+            import mlx.core as mx
+        except ImportError as error:
+            raise ImportError(f"mlx arrays want the package mlx, which cannot be imported: {error}") from error
+        return mx.array(array)
+    if framework == "pt":
+        try:
+            import torch
+        except ImportError as error:
+            raise ImportError(f"torch tensors want the package torch, which cannot be imported: {error}") from error
+        return torch.from_numpy(np.ascontiguousarray(array))
+    raise ValueError(f"return_tensors is {framework!r}, wanted one of {', '.join(map(repr, FRAMEWORKS))}")
+
+
+def to_result(array: np.ndarray) -> Any:
+    """What a model's call gives: an `mx.array` where mlx is installed, else the numpy array itself."""
+    return to_framework(array, "mlx" if has_mlx() else "np")
+
+
+def token_matrix(value: Any, name: str = "input_ids") -> np.ndarray:
+    """Token ids as the engine takes them: int32, [batch, seq], C-ordered."""
+    found = to_numpy(value, name)
+    if found.ndim != 2:
+        raise ValueError(f"{name} must be 2D [batch, seq], got shape {found.shape}.")
+    if found.dtype == bool or not np.issubdtype(found.dtype, np.integer):
+        if found.size:
+            raise TypeError(f"{name} holds {found.dtype}, wanted integers")
+        found = found.astype(np.int32)
+    limits = np.iinfo(np.int32)
+    if found.size and (found.max() > limits.max or found.min() < limits.min):
+        raise ValueError(f"{name} holds {max(found.max(), -found.min())}, which is no token id")
+    return np.ascontiguousarray(found, dtype=np.int32)
+
+
+def mask_matrix(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """An attention mask of any type as int32 of 0 and 1; other numbers are refused."""
+    found = to_numpy(value, "attention_mask")
+    if found.shape != shape:
+        raise ValueError(f"attention_mask shape must match input_ids shape. Got {found.shape} and {shape}.")
+    mask = np.ascontiguousarray(found, dtype=np.int32)
+    if not np.array_equal(mask, found) or not np.isin(mask, (0, 1)).all():
+        raise ValueError("attention_mask holds other numbers than 0 (padding) and 1 (a token)")
+    return mask
