@@ -123,7 +123,7 @@ void attention(benchmark::State& state, const cpu::AttentionKernels& kernels, co
   const int width = heads.num_heads * heads.head_dim;
   const AlignedFloats qkv = random_floats(area(length, 3 * width), 1.0F);
   AlignedFloats out(area(length, width));
-  AlignedFloats scratch(kernels.scratch_floats(length, heads.head_dim, 1));
+  AlignedFloats scratch(kernels.scratch_floats({.length = length, .head_dim = heads.head_dim}));
   for (auto _ : state) {
     for (int head = 0; head < heads.num_heads; ++head) {
       const float* q = qkv.data() + head * heads.head_dim;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,13 +22,10 @@
 namespace mlxe {
 namespace {
 
-/// One [buckets, head_dim] matrix for each head, ready scaled: head h of a query (or key) times it gives the scores.
-using PositionWeights = std::vector<LinearWeight>;
-
 struct Layer {
   PostNormLayer parts;
-  PositionWeights position_keys;     // compared with queries
-  PositionWeights position_queries;  // compared with keys
+  EmbeddingTable position_keys;     // [buckets, hidden], scaled; compared with queries; or empty
+  EmbeddingTable position_queries;  // compared with keys
 };
 
 constexpr PostNormNames kLayerNames = {
@@ -61,30 +60,19 @@ class PositionProjector {
   }
 
   /// Empty if a weight is missing.
-  [[nodiscard]] PositionWeights project(const LinearPart& projection) const {
-    PositionWeights result;
+  [[nodiscard]] EmbeddingTable project(const LinearPart& projection) const {
     if (embeddings_.empty() || !projection.weight.has_data() || !projection.bias->has_data()) {
-      return result;
+      return {};
     }
-    const int buckets = config_.num_buckets();
-    const int hidden = config_.hidden_size;
-    const EmbeddingTable rows = backend_.embedding_table(host_matrix(embeddings_, buckets, hidden));
+    const EmbeddingTable rows = backend_.embedding_table(host_matrix(embeddings_));
     const LinearWeight weight = backend_.linear_weight({&projection, 1});
-    std::vector<float> projected(embeddings_.size());
+    const auto projected = std::make_shared<std::vector<float>>(embeddings_.size());
     backend_.run(1, [&](Ops& ops, std::size_t) {
-      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), projected);
+      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), *projected);
     });
-    const int head_dim = hidden / config_.num_attention_heads;
-    std::vector<float> head(static_cast<std::size_t>(buckets) * static_cast<std::size_t>(head_dim));
-    for (int index = 0; index < config_.num_attention_heads; ++index) {
-      for (int bucket = 0; bucket < buckets; ++bucket) {
-        std::copy_n(projected.begin() + static_cast<std::ptrdiff_t>(bucket) * hidden + index * head_dim, head_dim,
-                    head.begin() + static_cast<std::ptrdiff_t>(bucket) * head_dim);
-      }
-      const LinearPart part{.weight = host_matrix(head, buckets, head_dim), .bias = std::nullopt};
-      result.push_back(backend_.linear_weight({&part, 1}));
-    }
-    return result;
+    HostTensor table = host_matrix(*projected);
+    table.owner = projected;
+    return backend_.embedding_table(table);
   }
 
  private:
@@ -95,10 +83,10 @@ class PositionProjector {
     return ops.gather_sum({&lookup, 1});
   }
 
-  /// A view of `values` for packing, which copies.
-  [[nodiscard]] static HostTensor host_matrix(const std::vector<float>& values, int rows, int columns) {
+  /// A view of `values`, [buckets, hidden].
+  [[nodiscard]] HostTensor host_matrix(const std::vector<float>& values) const {
     HostTensor tensor;
-    tensor.shape = {rows, columns};
+    tensor.shape = {config_.num_buckets(), config_.hidden_size};
     tensor.data = reinterpret_cast<const std::byte*>(values.data());
     return tensor;
   }
@@ -243,7 +231,6 @@ class DebertaV2 final : public HeadedModel {
     }
     convolution_ = take_convolution(weights, backend, config);
     if (config.relative_attention) {
-      relative_.num_buckets = config.num_buckets();
       relative_.max_distance = config.max_position_embeddings - 1;
       for (int distance = -relative_.max_distance; distance <= relative_.max_distance; ++distance) {
         relative_.bucket_of_distance.push_back(config.bucket_of(distance));
@@ -264,9 +251,9 @@ class DebertaV2 final : public HeadedModel {
     }
     const Tensor embedded = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, config_.layer_norm_eps);
     Tensor x = embedded;
-    RelativeScores relative = relative_;
+    const std::vector<std::int32_t> buckets = buckets_of(batch);
     for (std::size_t index = 0; index < layers_.size(); ++index) {
-      x = forward_layer(ops, layers_[index], x, batch, relative);
+      x = forward_layer(ops, layers_[index], x, batch, buckets);
       if (index == 0 && convolution_) {
         x = add_convolution(ops, x, embedded, batch);
       }
@@ -275,18 +262,34 @@ class DebertaV2 final : public HeadedModel {
   }
 
  private:
-  /// \param relative  its scores are those of the layer before, if any, and become this one's
+  /// Buckets of all distances that the batch has.
+  std::vector<std::int32_t> buckets_of(const PackedBatch& batch) const {
+    if (!config_.relative_attention) {
+      return {};
+    }
+    const int farthest = std::max(batch.longest_row() - 1, 0);
+    const int first = config_.bucket_of(-farthest);
+    std::vector<std::int32_t> buckets(static_cast<std::size_t>(config_.bucket_of(farthest) - first) + 1);
+    std::iota(buckets.begin(), buckets.end(), first);
+    return buckets;
+  }
+
+  /// \param buckets  whose positions the batch needs
   Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
-                       RelativeScores& relative) const {
+                       std::span<const std::int32_t> buckets) const {
     const int hidden = config_.hidden_size;
     const float eps = config_.layer_norm_eps;
     const Tensor qkv = ops.linear(x, layer.parts.qkv);
     const Tensor q = ops.columns(qkv, 0, hidden);
     const Tensor k = ops.columns(qkv, hidden, hidden);
-    relative.by_query = compare(ops, q, layer.position_keys);
-    relative.by_key = compare(ops, k, layer.position_queries);
     AttentionSpec attention = attention_;
-    attention.relative = relative.by_query.empty() && relative.by_key.empty() ? nullptr : &relative;
+    RelativePositions relative = relative_;
+    if (!buckets.empty()) {
+      relative.keys = positions(ops, layer.position_keys, buckets);
+      relative.queries = positions(ops, layer.position_queries, buckets);
+      relative.first_bucket = buckets.front();
+      attention.relative = &relative;
+    }
     const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
     const Tensor attended = ops.layer_norm(ops.linear(context, layer.parts.attention_output, Activation::kNone, x),
                                            layer.parts.attention_norm, eps);
@@ -295,17 +298,10 @@ class DebertaV2 final : public HeadedModel {
                           eps);
   }
 
-  /// Scores of each head against each bucket's position: [tokens, heads * buckets]; empty without positions.
-  Tensor compare(Ops& ops, const Tensor& content, const PositionWeights& positions) const {
-    if (positions.empty()) {
-      return {};
-    }
-    std::vector<Tensor> heads;
-    for (std::size_t head = 0; head < positions.size(); ++head) {
-      heads.push_back(ops.linear(
-          ops.columns(content, static_cast<int>(head) * attention_.head_dim, attention_.head_dim), positions[head]));
-    }
-    return ops.concat_columns(heads);
+  /// Rows of a table, or nothing of an empty one.
+  static Tensor positions(Ops& ops, const EmbeddingTable& table, std::span<const std::int32_t> buckets) {
+    const Lookup lookup{&table, buckets};
+    return table.storage == nullptr ? Tensor() : ops.gather_sum({&lookup, 1});
   }
 
   Tensor add_convolution(Ops& ops, const Tensor& x, const Tensor& embedded, const PackedBatch& batch) const {
@@ -320,7 +316,7 @@ class DebertaV2 final : public HeadedModel {
   DebertaConfig config_;
   ModelTraits traits_;
   AttentionSpec attention_;
-  RelativeScores relative_;  // without the scores of a batch
+  RelativePositions relative_;  // without the positions of a batch
   EmbeddingTable word_embeddings_;
   EmbeddingTable position_embeddings_;    // empty without position_biased_input
   EmbeddingTable token_type_embeddings_;  // empty without token types

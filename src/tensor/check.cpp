@@ -24,6 +24,31 @@ void check_key_lengths(const char* op, const PackedBatch& batch) {
   }
 }
 
+void check_relative(const PackedBatch& batch, const AttentionSpec& spec, const RelativePositions& relative) {
+  check(spec.num_kv_heads == spec.num_heads,
+        "attention: relative positions with {} key heads, wanted one for each of {}", spec.num_kv_heads,
+        spec.num_heads);
+  const std::vector<std::int32_t>& buckets = relative.bucket_of_distance;
+  check(relative.max_distance >= 0 && buckets.size() == 2 * static_cast<std::size_t>(relative.max_distance) + 1 &&
+            std::ranges::is_sorted(buckets),
+        "attention: {} buckets, wanted those of distances up to {} either way, never falling", buckets.size(),
+        relative.max_distance);
+  const int farthest = std::clamp(batch.longest_row() - 1, 0, relative.max_distance);
+  const std::int32_t least = buckets[static_cast<std::size_t>(relative.max_distance - farthest)];
+  const std::int32_t greatest = buckets[static_cast<std::size_t>(relative.max_distance + farthest)];
+  for (const Tensor* positions : {&relative.keys, &relative.queries}) {
+    if (positions->empty()) {
+      continue;
+    }
+    const int columns = spec.num_heads * spec.head_dim;
+    check(positions->columns() == columns, "attention: relative positions have {} columns, wanted {}",
+          positions->columns(), columns);
+    check(relative.first_bucket <= least && greatest < relative.first_bucket + positions->rows(),
+          "attention: relative positions of {} buckets from {} on, wanted those of {} to {}", positions->rows(),
+          relative.first_bucket, least, greatest);
+  }
+}
+
 void check_rows(const char* op, std::span<const std::int32_t> rows, int num_rows) {
   for (const std::int32_t row : rows) {
     check(row >= 0 && row < num_rows, "{}: row {}, wanted 0 to {}", op, row, num_rows - 1);
@@ -160,18 +185,8 @@ void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Pa
           "attention: {} distance biases, wanted those of {} heads and distances up to {} either way",
           bias->values.size(), heads, bias->max_distance);
   }
-  if (const RelativeScores* relative = spec.relative) {
-    const int columns = spec.num_heads * relative->num_buckets;
-    for (const Tensor* scores : {&relative->by_query, &relative->by_key}) {
-      check(scores->empty() || (scores->rows() == q.rows() && scores->columns() == columns),
-            "attention: relative scores are [{}, {}], wanted [{}, {}]", scores->rows(), scores->columns(), q.rows(),
-            columns);
-    }
-    check(relative->bucket_of_distance.size() == 2 * static_cast<std::size_t>(relative->max_distance) + 1 &&
-              std::ranges::all_of(relative->bucket_of_distance,
-                                  [&](std::int32_t bucket) { return bucket >= 0 && bucket < relative->num_buckets; }),
-          "attention: {} buckets of distances up to {}, each wanted in 0 to {}", relative->bucket_of_distance.size(),
-          relative->max_distance, relative->num_buckets - 1);
+  if (spec.relative != nullptr) {
+    check_relative(batch, spec, *spec.relative);
   }
 }
 

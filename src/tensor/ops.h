@@ -69,19 +69,20 @@ struct DistanceBias {
       values;  ///< [num_heads, 2 * max_distance + 1]; entry d + max_distance of a head is for key - query = d
 };
 
-/// Scores of content against relative position (DeBERTa): query i and key j of head h get
-/// by_query[i, h, b] + by_key[j, h, b], b = bucket of the distance i - j.
-struct RelativeScores {
-  Tensor by_query;  ///< [total_tokens, num_heads * num_buckets], or empty
-  Tensor by_key;    ///< likewise
-  int num_buckets = 0;
-  int max_distance = 0;                          ///< distances beyond it count as it
-  std::vector<std::int32_t> bucket_of_distance;  ///< [2 * max_distance + 1]; entry d + max_distance is for i - j = d
+/// Relative positions that contents are compared with (DeBERTa): query i and key j of head h get
+/// q_i . keys[b, h] + k_j . queries[b, h], b = bucket of the distance i - j. Heads of queries and keys are as many.
+struct RelativePositions {
+  Tensor keys;           ///< [buckets, num_heads * head_dim], scaled; or empty
+  Tensor queries;        ///< likewise
+  int first_bucket = 0;  ///< of row 0; rows of buckets that no distance in the batch has may be left out
+  int max_distance = 0;  ///< distances beyond it count as it
+  std::vector<std::int32_t>
+      bucket_of_distance;  ///< [2 * max_distance + 1], never falling; entry d + max_distance is for i - j = d
 };
 
 /// Who attends to whom inside one row of a packed batch, and with what score:
-/// scale q.k + distance bias + relative scores. Tokens from PackedBatch::key_lengths on are never attended to.
-/// A token that may attend to none gets zeros.
+/// scale q.k + distance bias + what relative positions give. Tokens from PackedBatch::key_lengths on are never attended
+/// to. A token that may attend to none gets zeros.
 struct AttentionSpec {
   static constexpr int kUnlimited = std::numeric_limits<int>::max();
 
@@ -92,7 +93,7 @@ struct AttentionSpec {
   int left_window = kUnlimited;                 ///< token i attends to tokens from i - left_window on
   int right_window = kUnlimited;                ///< and up to i + right_window; 0: causal
   const DistanceBias* distance_bias = nullptr;  ///< or null; owned by the model
-  const RelativeScores* relative = nullptr;     ///< or null; owned by the caller
+  const RelativePositions* relative = nullptr;  ///< or null; owned by the caller
   const std::vector<float>* sinks = nullptr;    ///< [num_heads] or null: a score that takes its share of the softmax
 };
 

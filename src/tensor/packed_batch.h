@@ -1,6 +1,7 @@
 // PackedBatch: the token ids of several texts one behind the other, with no padding between them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -18,6 +19,14 @@ struct PackedBatch {
 
   [[nodiscard]] int num_rows() const { return static_cast<int>(offsets.size()) - 1; }
   [[nodiscard]] int num_tokens() const { return static_cast<int>(token_ids.size()); }
+  /// Tokens of the longest row.
+  [[nodiscard]] int longest_row() const {
+    std::int32_t longest = 0;
+    for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
+      longest = std::max(longest, offsets[row + 1] - offsets[row]);
+    }
+    return longest;
+  }
 };
 
 }  // namespace mlxe

@@ -225,7 +225,7 @@ struct Seen {
 std::vector<float> attend(const AttentionKernels& kernels, const std::vector<float>& q, const std::vector<float>& k,
                           const std::vector<float>& v, int length, int head_dim, const Seen& seen) {
   std::vector<float> out(q.size());
-  std::vector<float> scratch(kernels.scratch_floats(length, head_dim, 1));
+  std::vector<float> scratch(kernels.scratch_floats({.length = length, .head_dim = head_dim}));
   AttentionArgs args;
   args.q = q.data();
   args.k = k.data();

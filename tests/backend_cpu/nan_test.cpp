@@ -88,7 +88,7 @@ struct Sequence {
 
   std::vector<float> attend(const AttentionKernels& kernels) const {
     std::vector<float> out(q.size());
-    std::vector<float> scratch(kernels.scratch_floats(length, kDim, 1));
+    std::vector<float> scratch(kernels.scratch_floats({.length = length, .head_dim = kDim}));
     AttentionArgs args;
     args.q = q.data();
     args.k = k.data();

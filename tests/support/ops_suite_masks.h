@@ -1,7 +1,12 @@
 // Tests of attention's windows, biases, sinks and hidden keys for every backend; included by ops_suite.h.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <ranges>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -63,27 +68,44 @@ TEST_P(OpsSuite, AttentionAddsDistanceBiases) {
   }
 }
 
-TEST_P(OpsSuite, AttentionAddsRelativeScores) {
-  const PackedBatch batch = rows_of_length({1, 7, 65, 40});
-  const int tokens = batch.num_tokens();
-  const FusedQkv qkv = fused_qkv(tokens, 16, 16, 25);
-  constexpr int kBuckets = 6;
-  const Matrix by_query = noise(tokens, 2 * kBuckets, 26);
-  const Matrix by_key = noise(tokens, 2 * kBuckets, 27);
-  for (const bool queries : {true, false}) {
-    for (const bool keys : {true, false}) {
+/// Buckets of distances up to `far`: one each up to `near`, then one for each four; the first is `first`.
+inline std::vector<std::int32_t> buckets_of_distances(int near, int far, int first) {
+  std::vector<std::int32_t> buckets;
+  for (int distance = -far; distance <= far; ++distance) {
+    const int beyond = std::max(std::abs(distance) - near, 0);
+    const int steps = std::min(std::abs(distance), near) + (beyond + 3) / 4;
+    buckets.push_back(distance < 0 ? -steps : steps);
+  }
+  for (std::int32_t& bucket : buckets | std::views::reverse) {
+    bucket += first - buckets.front();
+  }
+  return buckets;
+}
+
+TEST_P(OpsSuite, AttentionComparesWithRelativePositions) {
+  PackedBatch batch = rows_of_length({1, 7, 65, 0, 40, 600});  // more than one block of keys
+  batch.key_lengths = {1, 7, 65, 0, 30, 600};
+  const FusedQkv qkv = fused_qkv(batch.num_tokens(), 16, 16, 25);
+  // Distances that each have a bucket, that share them, and that lie beyond the farthest one.
+  for (const auto& [near, far] : {std::pair{2, 4}, {30, 599}, {599, 599}, {0, 0}}) {
+    constexpr int kFirst = 3;  // rows of buckets that nobody needs are left out
+    const std::vector<std::int32_t> buckets = buckets_of_distances(near, far, kFirst);
+    const int rows = buckets.back() - kFirst + 1;
+    const Matrix position_keys = noise(rows, 16, 26);
+    const Matrix position_queries = noise(rows, 16, 27);
+    for (const auto& [keys, queries] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
       with_ops([&](Ops& ops) {
-        RelativeScores relative = {.by_query = queries ? upload(ops, by_query) : Tensor(),
-                                   .by_key = keys ? upload(ops, by_key) : Tensor(),
-                                   .num_buckets = kBuckets,
-                                   .max_distance = 4,
-                                   .bucket_of_distance = {0, 0, 1, 2, 3, 4, 4, 5, 5}};
+        const RelativePositions relative = {.keys = keys ? upload(ops, position_keys) : Tensor(),
+                                            .queries = queries ? upload(ops, position_queries) : Tensor(),
+                                            .first_bucket = kFirst,
+                                            .max_distance = far,
+                                            .bucket_of_distance = buckets};
         const AttentionSpec spec = {
             .num_heads = 2, .num_kv_heads = 2, .head_dim = 8, .scale = 0.3F, .relative = &relative};
-        const ReferenceBiases biases = {queries ? &by_query : nullptr, keys ? &by_key : nullptr};
+        const ReferencePositions positions = {keys ? &position_keys : nullptr, queries ? &position_queries : nullptr};
         expect_matches(ops, attend(ops, upload(ops, qkv.all), batch, spec),
-                       reference_attention(qkv.q, qkv.k, qkv.v, batch, spec, biases),
-                       fmt::format("by query {}, by key {}", queries, keys));
+                       reference_attention(qkv.q, qkv.k, qkv.v, batch, spec, positions),
+                       fmt::format("near {}, far {}, keys {}, queries {}", near, far, keys, queries));
       });
     }
   }
@@ -128,13 +150,28 @@ TEST_P(OpsSuite, AttentionRefusesMasksThatDoNotFit) {
     spec = good;
     spec.distance_bias = &bias;
     refuse(spec, batch, "too few distance biases");
-    RelativeScores relative = {
-        .by_query = x, .by_key = {}, .num_buckets = 7, .max_distance = 0, .bucket_of_distance = {0}};
+    const RelativePositions fitting = {
+        .keys = x, .queries = x, .first_bucket = 0, .max_distance = 2, .bucket_of_distance = {0, 1, 2, 3, 4}};
+    RelativePositions relative = fitting;
     spec = good;
     spec.relative = &relative;
-    refuse(spec, batch, "relative scores of another width");
-    relative = {.by_query = {}, .by_key = x, .num_buckets = 8, .max_distance = 0, .bucket_of_distance = {8}};
-    refuse(spec, batch, "a bucket that is none");
+    EXPECT_NO_THROW((void)ops.attention(x, x, x, batch, spec));
+    relative.queries = ops.columns(x, 0, 8);
+    refuse(spec, batch, "relative positions of another width");
+    relative = fitting;
+    relative.bucket_of_distance = {0, 1, 2, 3, 5};
+    refuse(spec, batch, "a bucket that has no row");
+    relative.bucket_of_distance = {0, 2, 1, 3, 4};
+    refuse(spec, batch, "buckets that fall");
+    relative.bucket_of_distance = {0, 1, 2};
+    refuse(spec, batch, "too few buckets");
+    relative = fitting;
+    relative.first_bucket = 1;
+    refuse(spec, batch, "a first bucket beyond one that is needed");
+    relative = fitting;
+    spec.num_kv_heads = 1;
+    const Tensor narrow = ops.columns(x, 0, 8);
+    expect_refused([&] { (void)ops.attention(x, narrow, narrow, batch, spec); }, "relative positions for one key head");
     PackedBatch hidden = batch;
     hidden.key_lengths = {3, 3};
     refuse(good, hidden, "more keys than tokens");

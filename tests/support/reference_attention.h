@@ -10,31 +10,50 @@
 
 namespace mlxe::testing {
 
-/// What AttentionSpec adds to a score, in double; `relative` as matrices, since tensors have no values to read.
-struct ReferenceBiases {
-  const Matrix* by_query = nullptr;
-  const Matrix* by_key = nullptr;
+/// The tensors of AttentionSpec::relative as matrices, since tensors have no values to read; null: none.
+struct ReferencePositions {
+  const Matrix* keys = nullptr;
+  const Matrix* queries = nullptr;
 };
-inline double reference_bias(const AttentionSpec& spec, const ReferenceBiases& biases, int head, int query, int key) {
-  double bias = 0.0;
+
+/// A sum of products, and how large they are.
+struct ReferenceDot {
+  double value = 0.0;
+  double magnitude = 0.0;
+  void add(double a, double b) {
+    value += a * b;
+    magnitude += std::abs(a * b);
+  }
+};
+
+/// What AttentionSpec adds to a score, of token `query` against token `key`.
+inline ReferenceDot reference_bias(const AttentionSpec& spec, const ReferencePositions& positions, const Matrix& q,
+                                   const Matrix& k, int head, int query, int key) {
+  ReferenceDot bias;
   if (const DistanceBias* table = spec.distance_bias) {
     const int distance = std::clamp(key - query, -table->max_distance, table->max_distance);
     const int index = head * (2 * table->max_distance + 1) + distance + table->max_distance;
-    bias += static_cast<double>(table->values[static_cast<std::size_t>(index)]);
+    bias.add(static_cast<double>(table->values[static_cast<std::size_t>(index)]), 1.0);
   }
-  if (const RelativeScores* relative = spec.relative) {
+  if (const RelativePositions* relative = spec.relative) {
     const int distance = std::clamp(query - key, -relative->max_distance, relative->max_distance);
     const int bucket = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
-    const int column = head * relative->num_buckets + bucket;
-    bias += biases.by_query != nullptr ? biases.by_query->at(query, column) : 0.0;
-    bias += biases.by_key != nullptr ? biases.by_key->at(key, column) : 0.0;
+    const int row = bucket - relative->first_bucket;
+    for (int column = head * spec.head_dim; column < (head + 1) * spec.head_dim; ++column) {
+      if (positions.keys != nullptr) {
+        bias.add(q.at(query, column), positions.keys->at(row, column));
+      }
+      if (positions.queries != nullptr) {
+        bias.add(k.at(key, column), positions.queries->at(row, column));
+      }
+    }
   }
   return bias;
 }
 
 /// One query of head `head` against the keys [begin, end) of its text; adds head_dim values to `expected`.
 inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matrix& v, int token, int begin, int end,
-                                    int head, const AttentionSpec& spec, const ReferenceBiases& biases,
+                                    int head, const AttentionSpec& spec, const ReferencePositions& positions,
                                     Expected& expected) {
   const int q_column = head * spec.head_dim;
   const int kv_column = head / (spec.num_heads / spec.num_kv_heads) * spec.head_dim;
@@ -49,17 +68,15 @@ inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matr
     if (token - other > spec.left_window || other - token > spec.right_window) {
       continue;
     }
-    double dot = 0.0;
-    double magnitude = 0.0;
+    ReferenceDot dot;
     for (int d = 0; d < spec.head_dim; ++d) {
-      const double product = q.at(token, q_column + d) * k.at(other, kv_column + d);
-      dot += product;
-      magnitude += std::abs(product);
+      dot.add(q.at(token, q_column + d), k.at(other, kv_column + d));
     }
-    const double bias = reference_bias(spec, biases, head, token, other);
+    const ReferenceDot bias = reference_bias(spec, positions, q, k, head, token, other);
     keys.push_back(other);
-    weights.push_back(dot * scale + bias);
-    score_error = std::max(score_error, magnitude * scale * sum_error(spec.head_dim) + 4 * kRounding * std::abs(bias));
+    weights.push_back(dot.value * scale + bias.value);
+    score_error = std::max(score_error, (dot.magnitude * scale + bias.magnitude) * sum_error(spec.head_dim) +
+                                            4 * kRounding * std::abs(bias.value));
     largest = std::max(largest, weights.back());
   }
   double total = spec.sinks != nullptr ? std::exp(sink - largest) : 0.0;
@@ -82,14 +99,14 @@ inline void reference_attention_row(const Matrix& q, const Matrix& k, const Matr
 }
 
 inline Expected reference_attention(const Matrix& q, const Matrix& k, const Matrix& v, const PackedBatch& batch,
-                                    const AttentionSpec& spec, const ReferenceBiases& biases = {}) {
+                                    const AttentionSpec& spec, const ReferencePositions& positions = {}) {
   Expected expected(q.rows, q.columns);
   for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
     const int begin = batch.offsets[row];
     const int end = batch.key_lengths.empty() ? batch.offsets[row + 1] : begin + batch.key_lengths[row];
     for (int token = begin; token < batch.offsets[row + 1]; ++token) {
       for (int head = 0; head < spec.num_heads; ++head) {
-        reference_attention_row(q, k, v, token, begin, end, head, spec, biases, expected);
+        reference_attention_row(q, k, v, token, begin, end, head, spec, positions, expected);
       }
     }
   }

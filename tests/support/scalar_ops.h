@@ -300,20 +300,26 @@ class ScalarOps final : public Ops {
     return out;
   }
 
-  /// What is added to the score of tokens i and j of one row, which begins at token `begin`.
-  static double score_bias(const AttentionSpec& spec, int head, int i, int j) {
+  /// What is added to the score of tokens i and j of one row.
+  static double score_bias(const AttentionSpec& spec, const Tensor& q, const Tensor& k, int head, int i, int j) {
     double bias = 0;
     if (const DistanceBias* table = spec.distance_bias) {
       const int distance = std::clamp(j - i, -table->max_distance, table->max_distance);
       bias += static_cast<double>(table->values[static_cast<std::size_t>(head * (2 * table->max_distance + 1) +
                                                                          distance + table->max_distance)]);
     }
-    if (const RelativeScores* relative = spec.relative) {
+    if (const RelativePositions* relative = spec.relative) {
       const int distance = std::clamp(i - j, -relative->max_distance, relative->max_distance);
-      const int column = head * relative->num_buckets +
-                         relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
-      bias += relative->by_query.empty() ? 0.0 : static_cast<double>(at(relative->by_query, i, column));
-      bias += relative->by_key.empty() ? 0.0 : static_cast<double>(at(relative->by_key, j, column));
+      const int position = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)] -
+                           relative->first_bucket;
+      for (int column = head * spec.head_dim; column < (head + 1) * spec.head_dim; ++column) {
+        bias += relative->keys.empty()
+                    ? 0.0
+                    : static_cast<double>(at(q, i, column)) * static_cast<double>(at(relative->keys, position, column));
+        bias += relative->queries.empty() ? 0.0
+                                          : static_cast<double>(at(k, j, column)) *
+                                                static_cast<double>(at(relative->queries, position, column));
+      }
     }
     return bias;
   }
@@ -336,7 +342,7 @@ class ScalarOps final : public Ops {
       for (int d = 0; d < spec.head_dim; ++d) {
         dot += static_cast<double>(at(q, i, q_column + d)) * static_cast<double>(at(k, j, k_column + d));
       }
-      scores.emplace_back(j, dot * static_cast<double>(spec.scale) + score_bias(spec, head, i, j));
+      scores.emplace_back(j, dot * static_cast<double>(spec.scale) + score_bias(spec, q, k, head, i, j));
       largest = std::max(largest, scores.back().second);
     }
     double total = spec.sinks != nullptr

@@ -8,8 +8,12 @@
 namespace mlxe::cpu {
 namespace {
 
-/// Fills in sinks and biases of the query heads from `first_head` on, for the sequence that begins at row `first`.
-void set_biases(const AttentionSpec& spec, int first_head, std::ptrdiff_t first, AttentionArgs& args) {
+int num_buckets(const AttentionSpec& spec) {
+  return spec.relative == nullptr ? 0 : std::max(spec.relative->keys.rows(), spec.relative->queries.rows());
+}
+
+/// Fills in sinks, biases and relative positions of the query heads from `first_head` on.
+void set_biases(const AttentionSpec& spec, int first_head, AttentionArgs& args) {
   if (spec.sinks != nullptr) {
     args.sinks = spec.sinks->data() + first_head;
     args.biased = true;
@@ -20,17 +24,18 @@ void set_biases(const AttentionSpec& spec, int first_head, std::ptrdiff_t first,
     args.distance_bias = bias->values.data() + first_head * args.ld_distance_bias;
     args.biased = true;
   }
-  if (const RelativeScores* relative = spec.relative) {
-    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(first_head) * relative->num_buckets;
-    if (!relative->by_query.empty()) {
-      args.ld_by_query = cpu(relative->by_query).ld;
-      args.by_query = cpu(relative->by_query).data + first * args.ld_by_query + column;
+  if (const RelativePositions* relative = spec.relative) {
+    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(first_head) * spec.head_dim;
+    if (!relative->keys.empty()) {
+      args.ld_position_keys = cpu(relative->keys).ld;
+      args.position_keys = cpu(relative->keys).data + column;
     }
-    if (!relative->by_key.empty()) {
-      args.ld_by_key = cpu(relative->by_key).ld;
-      args.by_key = cpu(relative->by_key).data + first * args.ld_by_key + column;
+    if (!relative->queries.empty()) {
+      args.ld_position_queries = cpu(relative->queries).ld;
+      args.position_queries = cpu(relative->queries).data + column;
     }
-    args.num_buckets = relative->num_buckets;
+    args.num_buckets = num_buckets(spec);
+    args.first_bucket = relative->first_bucket;
     args.bucket_of_distance = relative->bucket_of_distance.data();
     args.max_relative_distance = relative->max_distance;
     args.biased = true;
@@ -44,12 +49,8 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
   check_attention(q, k, v, batch, spec);
   Tensor result = make(q.rows(), q.columns());
   const int group = spec.num_heads / spec.num_kv_heads;
-  int longest = 0;
-  for (int r = 0; r < batch.num_rows(); ++r) {
-    longest =
-        std::max(longest, batch.offsets[static_cast<std::size_t>(r) + 1] - batch.offsets[static_cast<std::size_t>(r)]);
-  }
-  const Scratch scratch(arena_, attention_.scratch_floats(longest, spec.head_dim, group), team_.size());
+  const AttentionSize size = {batch.longest_row(), spec.head_dim, group, num_buckets(spec)};
+  const Scratch scratch(arena_, attention_.scratch_floats(size), team_.size());
   team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
     const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
     const int kv_head = piece % spec.num_kv_heads;
@@ -72,7 +73,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     args.scale = spec.scale;
     args.left_window = spec.left_window;
     args.right_window = spec.right_window;
-    set_biases(spec, kv_head * group, first, args);
+    set_biases(spec, kv_head * group, args);
     args.scratch = scratch.of(member);
     attention_.attention(args);
   });

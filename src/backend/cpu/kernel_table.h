@@ -52,19 +52,28 @@ struct AttentionArgs {
   int left_window = AttentionSpec::kUnlimited;
   int right_window = AttentionSpec::kUnlimited;
   const float* sinks = nullptr;  ///< [num_q_heads], or null
-  // As DistanceBias and RelativeScores have them, from the first of the query heads on; null: none.
+  // As DistanceBias and RelativePositions have them, from the first of the query heads on; null: none.
   const float* distance_bias = nullptr;
   std::ptrdiff_t ld_distance_bias = 0;
   int max_distance = 0;
-  const float* by_query = nullptr;  ///< of the sequence's first token
-  std::ptrdiff_t ld_by_query = 0;
-  const float* by_key = nullptr;  ///< of the sequence's first token
-  std::ptrdiff_t ld_by_key = 0;
+  const float* position_keys = nullptr;  ///< [num_buckets, num_q_heads * head_dim], row stride ld_position_keys
+  std::ptrdiff_t ld_position_keys = 0;
+  const float* position_queries = nullptr;  ///< likewise
+  std::ptrdiff_t ld_position_queries = 0;
   int num_buckets = 0;
+  int first_bucket = 0;
   const std::int32_t* bucket_of_distance = nullptr;
   int max_relative_distance = 0;
-  bool biased = false;       ///< there are sinks, a distance bias or relative scores
+  bool biased = false;       ///< there are sinks, a distance bias or relative positions
   float* scratch = nullptr;  ///< AttentionKernels::scratch_floats(...) floats, aligned to 64 bytes
+};
+
+/// What the scratch memory of an attention depends on, each the largest of the calls it is for.
+struct AttentionSize {
+  int length = 0;
+  int head_dim = 0;
+  int num_q_heads = 1;
+  int num_buckets = 0;  ///< 0: no relative positions
 };
 
 struct LayerNormArgs {
@@ -145,7 +154,7 @@ struct MatrixKernels {
 /// Attention with its two products at one precision; softmax and sums are float32.
 struct AttentionKernels {
   void (*attention)(const AttentionArgs&);
-  std::size_t (*scratch_floats)(int length, int head_dim, int num_q_heads);
+  std::size_t (*scratch_floats)(const AttentionSize& size);
 };
 
 /// What is float32 at every precision.

@@ -52,7 +52,7 @@ class MlxOps final : public Ops {
                                              const PackedBatch& batch, std::size_t row,
                                              const AttentionSpec& spec) const;
   /// What AttentionSpec adds to the scores of a row: [num_heads, length, keys], or 0.
-  [[nodiscard]] mx::array biases(const PackedBatch& batch, std::size_t row, int keys, const AttentionSpec& spec) const;
+  [[nodiscard]] mx::array biases(const mx::array& q, const mx::array& k, const AttentionSpec& spec) const;
   // Made on the device: on the host they would be loops over length * keys values for each layer.
   /// key - query: [length, keys], int32
   [[nodiscard]] mx::array distances(int length, int keys) const;

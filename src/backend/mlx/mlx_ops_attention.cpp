@@ -75,35 +75,33 @@ std::optional<mx::array> MlxOps::attend_row(const mx::array& q, const mx::array&
   return mx::reshape(mx::transpose(out, {0, 2, 1, 3}, stream_), {length, spec.num_heads * spec.head_dim}, stream_);
 }
 
-mx::array MlxOps::biases(const PackedBatch& batch, std::size_t row, int keys, const AttentionSpec& spec) const {
-  const int begin = batch.offsets[row];
-  const int end = batch.offsets[row + 1];
-  const int length = end - begin;
-  const mx::array distance = distances(length, keys);
+mx::array MlxOps::biases(const mx::array& q, const mx::array& k, const AttentionSpec& spec) const {
+  const mx::array distance = distances(q.shape(1), k.shape(1));
   mx::array sum = mx::array(0.0F);
   if (const DistanceBias* bias = spec.distance_bias) {
     const mx::array table = to_array(bias->values, {spec.num_heads, 2 * bias->max_distance + 1});
     sum = mx::take(table, bucket(distance, bias->max_distance), 1, stream_);  // [H, L, keys]
   }
-  if (const RelativeScores* relative = spec.relative) {
+  if (const RelativePositions* relative = spec.relative) {
     const mx::array bucket_of_distance(relative->bucket_of_distance.data(),
                                        {static_cast<int>(relative->bucket_of_distance.size())});
     const mx::array query_minus_key = mx::negative(distance, stream_);
-    const mx::array buckets = mx::expand_dims(
-        mx::take(bucket_of_distance, bucket(query_minus_key, relative->max_distance), 0, stream_), 0, stream_);
-    // [L, H*B] -> [H, L, B]
-    const auto by_head = [&](const Tensor& scores) {
-      return mx::transpose(
-          mx::reshape(rows_of(array_of(scores), begin, end), {length, spec.num_heads, relative->num_buckets}, stream_),
-          {1, 0, 2}, stream_);
+    const mx::array of_distances =
+        mx::take(bucket_of_distance, bucket(query_minus_key, relative->max_distance), 0, stream_);
+    const mx::array buckets =
+        mx::expand_dims(mx::subtract(of_distances, mx::array(relative->first_bucket), stream_), 0, stream_);
+    // x [H, T, D] with positions [B, H*D] -> [H, T, B]
+    const auto compare = [&](const mx::array& x, const Tensor& positions) {
+      const mx::array split =
+          mx::reshape(array_of(positions), {positions.rows(), spec.num_heads, spec.head_dim}, stream_);
+      return mx::matmul(x, mx::transpose(split, {1, 2, 0}, stream_), stream_);
     };
-    if (!relative->by_query.empty()) {
-      sum = mx::add(sum, mx::take_along_axis(by_head(relative->by_query), buckets, 2, stream_), stream_);
+    if (!relative->keys.empty()) {
+      sum = mx::add(sum, mx::take_along_axis(compare(q, relative->keys), buckets, 2, stream_), stream_);
     }
-    if (!relative->by_key.empty()) {
-      const mx::array of_keys =
-          mx::slice(by_head(relative->by_key), {0, 0, 0}, {spec.num_heads, keys, relative->num_buckets}, stream_);
-      const mx::array turned = mx::take_along_axis(of_keys, mx::transpose(buckets, {0, 2, 1}, stream_), 2, stream_);
+    if (!relative->queries.empty()) {
+      const mx::array turned =
+          mx::take_along_axis(compare(k, relative->queries), mx::transpose(buckets, {0, 2, 1}, stream_), 2, stream_);
       sum = mx::add(sum, mx::transpose(turned, {0, 2, 1}, stream_), stream_);  // [H, keys, L] -> [H, L, keys]
     }
   }
@@ -126,10 +124,10 @@ mx::array MlxOps::attend_row_by_hand(const mx::array& q, const mx::array& k, con
         {1, 0, 2}, stream_);
     return heads == spec.num_heads ? split : mx::repeat(split, group, 0, stream_);
   };
+  const mx::array query_heads = by_head(q, spec.num_heads, length);
   const mx::array key_heads = by_head(k, spec.num_kv_heads, keys);
-  mx::array scores =
-      mx::matmul(by_head(q, spec.num_heads, length), mx::transpose(key_heads, {0, 2, 1}, stream_), stream_);
-  scores = mx::add(mx::multiply(scores, mx::array(spec.scale), stream_), biases(batch, row, keys, spec), stream_);
+  mx::array scores = mx::matmul(query_heads, mx::transpose(key_heads, {0, 2, 1}, stream_), stream_);
+  scores = mx::add(mx::multiply(scores, mx::array(spec.scale), stream_), biases(query_heads, key_heads, spec), stream_);
   // The softmax by hand: hidden keys weigh nothing, sinks take part, and a token that sees nothing gets zeros.
   const mx::array lowest = mx::array(std::numeric_limits<float>::lowest());
   scores = mx::where(seen, scores, lowest, stream_);
