@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import harness
+import performance_page
 
 BASE = "bert"
 CAUSAL = ("qwen2", "qwen3", "mistral", "llama", "lfm2")
@@ -82,22 +83,33 @@ def rate(folder: Path, tokens: int, count: int, threads: int, precision: str) ->
     result = harness.last_object(done.output)
     assert result["tokens"] == tokens * count, (folder, result["tokens"], tokens, count)
     per_token = operations(folder, tokens) / tokens
-    return {"tokens_per_s": result["tokens_per_s"], "operations_per_s": result["tokens_per_s"] * per_token}
+    return {"tokens_per_s": result["tokens_per_s"], "operations_per_s": result["tokens_per_s"] * per_token,
+            "instruction_set": result["instruction_set"]}
 
 
-def compare(args) -> list:
-    """Rows of (architecture, length, rate over bert's) from interleaved turns."""
+def compare(args) -> tuple[list, str]:
+    """Rows of (architecture, its rates over bert's at each length) from interleaved turns, and the instruction set."""
     found = {}
+    instruction_set = ""
     for turn in range(args.turns):
         for tokens in args.lengths:
             count = max(2, args.tokens // tokens)
             for name in args.names:
                 harness.wait_until_quiet(args.wait)
                 run = rate(args.models / name, tokens, count, args.threads, args.precision)
+                instruction_set = run["instruction_set"]
                 found.setdefault((name, tokens), []).append(run["operations_per_s"])
                 print(json.dumps({"turn": turn, "model": name, "length": tokens, **run}), flush=True)
     middle = {key: statistics.median(runs) for key, runs in found.items()}
-    return [(name, [middle[name, tokens] / middle[BASE, tokens] for tokens in args.lengths]) for name in args.names]
+    rows = [(name, [middle[name, tokens] / middle[BASE, tokens] for tokens in args.lengths]) for name in args.names]
+    return rows, instruction_set
+
+
+def table_of(rows: list, lengths: list) -> str:
+    lines = [f"| operations/s over {BASE} | {' | '.join(f'{n} tokens' for n in lengths)} |",
+             f"| --- |{' --- |' * len(lengths)}"]
+    lines += [f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |" for name, ratios in rows]
+    return "\n".join(lines) + "\n"
 
 
 def scale(args) -> list:
@@ -124,6 +136,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--wait", type=float, default=10, help="seconds, at most, for a quiet machine before a run")
+    parser.add_argument("--write", nargs="?", type=Path, const=performance_page.PAGE, metavar="FILE",
+                        help="put the table into FILE [docs/performance.md]")  # fmt: skip
     parser.add_argument("--scaling", metavar="NAME", help="measure one model over lengths instead")
     parser.add_argument("--scaling-lengths", nargs="*", type=int,
                         default=[16, 64, 256, 1024, 4096, 16384, 32768])
@@ -136,11 +150,12 @@ def main():
     args.names = args.names or sorted(path.parent.name for path in args.models.glob("*/config.json"))
     if BASE not in args.names:
         parser.error(f"'{BASE}' must be among the models: everything is measured beside it")
-    rows = compare(args)
-    print(f"\n| operations/s over {BASE} | {' | '.join(f'{n} tokens' for n in args.lengths)} |")
-    print(f"| --- |{' --- |' * len(args.lengths)}")
-    for name, ratios in rows:
-        print(f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+    rows, instruction_set = compare(args)
+    table = table_of(rows, args.lengths)
+    print(f"\n{table}")
+    if args.write:
+        title = f"Architectures, {args.precision}, {args.turns} turns"
+        performance_page.write(args.write, [(title, table)], instruction_set, None)
 
 
 if __name__ == "__main__":

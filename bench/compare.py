@@ -20,6 +20,7 @@ import numpy as np
 
 import cold_start
 import harness
+import performance_page
 
 ROOT = harness.ROOT
 DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
@@ -237,37 +238,6 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def page(data: dict) -> str:
-    """docs/performance.md, of the figures of all machines: instruction set -> facts and tables by title."""
-    lines = [
-        "# Performance",
-        "",
-        "Written by `bench/compare.py --write` from `docs/data/performance.json`, which keeps what other machines measured;",
-        f"`docs/benchmarking.md` says how. Every number is a ratio to `{OURS}` in the same run: 0.80 under texts/s is a",
-        "program that embeds 0.80 texts while ours embeds one, 1.50 under p50 one that takes 1.50 times as long for a query.",
-        "Other machines give other ratios; gaps under 10 % are ties.",
-        "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
-        "",
-    ]
-    for instruction_set, machine in sorted(data.items()):
-        lines += [f"## {instruction_set}", "", *(f"- {name}: {value}" for name, value in machine["facts"].items()), ""]
-        for title, table in machine["tables"].items():
-            lines += [f"### {title}", "", table]
-    return "\n".join(lines)
-
-
-def write_page(path: Path, sections: list, instruction_set: str, facts: dict) -> None:
-    """Puts this machine's tables among those of `docs/data/performance.json`, in place of its own of the same title."""
-    file = path.parent / "data" / "performance.json"
-    data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    machine = data.setdefault(instruction_set, {"facts": {}, "tables": {}})
-    machine["facts"] = facts
-    machine["tables"] |= dict(sections)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    path.write_text(page(data), encoding="utf-8")
-
-
 def pairs(texts: list) -> dict:
     """["openvino=/x/python"] -> {"openvino": "/x/python"}"""
     found = {}
@@ -300,7 +270,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--wait", type=float, default=25, help="seconds to wait for a quiet machine before each run")
     parser.add_argument("--limit", type=int, default=0, help="only the first N texts (0: all)")
     parser.add_argument("--log", type=Path, help="append every run as a JSON line")
-    parser.add_argument("--write", nargs="?", type=Path, const=ROOT / "docs" / "performance.md", metavar="FILE",
+    parser.add_argument("--write", nargs="?", type=Path, const=performance_page.PAGE, metavar="FILE",
                         help="write the ratios to FILE [docs/performance.md]")  # fmt: skip
     return parser.parse_args()
 
@@ -383,7 +353,7 @@ def main() -> int:
     start = cold_start.measure(harness.program(), *measured[0], given.threads, 10)
     print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
     if given.write:
-        write_page(given.write, sections, instruction_set, facts)
+        performance_page.write(given.write, sections, instruction_set, facts)
         say(f"wrote {given.write.name}")
     return 0
 

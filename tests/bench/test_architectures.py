@@ -34,5 +34,11 @@ def test_windows_leave_the_rest_out():
     assert architectures.attended(config, 4) == 4 + 2.5 + 2.5 + 4
 
 
+def test_the_table_has_a_row_for_each_architecture():
+    table = architectures.table_of([("bert", [1.0, 1.0]), ("lfm2", [0.984, 1.2])], [24, 256])
+    assert table.splitlines() == ["| operations/s over bert | 24 tokens | 256 tokens |", "| --- | --- | --- |",
+                                  "| bert | 1.00 | 1.00 |", "| lfm2 | 0.98 | 1.20 |"]
+
+
 def test_texts_have_the_wanted_tokens():
     assert architectures.texts_of(5, 2) == "time time time\ntime time time\n"

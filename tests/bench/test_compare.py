@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import compare
+import performance_page
 import harness
 
 PEER = """
@@ -189,9 +190,9 @@ def test_page_has_facts_and_no_places(whole_run):
 
 def test_page_keeps_what_other_machines_measured(tmp_path):
     page = tmp_path / "performance.md"
-    compare.write_page(page, [("m, sentences, fp32", "| old |\n"), ("m, sentences, int8", "| int8 |\n")], "avx2", {"date": "1"})
-    compare.write_page(page, [("m, sentences, fp32", "| other |\n")], "avx512", {"date": "2"})
-    compare.write_page(page, [("m, sentences, fp32", "| new |\n")], "avx2", {"date": "3"})
+    performance_page.write(page, [("m, sentences, fp32", "| old |\n"), ("m, sentences, int8", "| int8 |\n")], "avx2", {"date": "1"})
+    performance_page.write(page, [("m, sentences, fp32", "| other |\n")], "avx512", {"date": "2"})
+    performance_page.write(page, [("m, sentences, fp32", "| new |\n")], "avx2", {"date": "3"})
     text = page.read_text(encoding="utf-8")
     assert "| old |" not in text and "- date: 1" not in text
     assert text.index("## avx2") < text.index("| new |") < text.index("| int8 |") < text.index("## avx512")

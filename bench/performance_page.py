@@ -1,0 +1,41 @@
+"""docs/performance.md and its figures in docs/data/performance.json, by instruction set."""
+
+import json
+from pathlib import Path
+
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
+
+def page(data: dict) -> str:
+    """docs/performance.md, of the figures of all machines: instruction set -> facts and tables by title."""
+    lines = [
+        "# Performance",
+        "",
+        "Written by `bench/compare.py --write` from `docs/data/performance.json`, which keeps what other machines measured;",
+        f"`docs/benchmarking.md` says how. Every number is a ratio to `mlx_embeddings` in the same run: 0.80 under texts/s is a",
+        "program that embeds 0.80 texts while ours embeds one, 1.50 under p50 one that takes 1.50 times as long for a query.",
+        "Other machines give other ratios; gaps under 10 % are ties.",
+        "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
+        "The table of architectures comes from `bench/architectures.py --write`: floating-point operations per second on",
+        "random weights, divided by those of `bert` in the same turns.",
+        "",
+    ]
+    for instruction_set, machine in sorted(data.items()):
+        lines += [f"## {instruction_set}", "", *(f"- {name}: {value}" for name, value in machine["facts"].items()), ""]
+        for title, table in machine["tables"].items():
+            lines += [f"### {title}", "", table]
+    return "\n".join(lines)
+
+
+def write(path: Path, sections: list, instruction_set: str, facts: dict | None) -> None:
+    """Puts this machine's tables among those of `docs/data/performance.json`, in place of its own of the same
+    title; no facts: those that are there stay."""
+    file = path.parent / "data" / "performance.json"
+    data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    machine = data.setdefault(instruction_set, {"facts": {}, "tables": {}})
+    machine["facts"] = facts or machine["facts"]
+    machine["tables"] |= dict(sections)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    path.write_text(page(data), encoding="utf-8")
