@@ -1,6 +1,9 @@
 // Tests of precisions through the backend: why one is chosen, what int8 refuses, and equal bits from teams.
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -44,6 +47,59 @@ TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
         }
       }
     }
+  }
+}
+
+/// To the nearest bf16, ties to even, in plain integers.
+std::uint16_t nearest_bf16(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t below = bits & 0xFFFFU;
+  std::uint32_t kept = bits >> 16U;
+  if (below > 0x8000U || (below == 0x8000U && (kept & 1U) != 0)) {
+    ++kept;
+  }
+  return static_cast<std::uint16_t>(kept);
+}
+
+TEST(CpuPrecision, Bf16RowsAreRoundedToTheNearest) {
+  std::vector<float> x = {0.0F,
+                          -0.0F,
+                          std::bit_cast<float>(0x3F808000U),  // a tie below an odd number, and one above
+                          std::bit_cast<float>(0x3F818000U),
+                          std::bit_cast<float>(0xBF808001U),
+                          std::bit_cast<float>(0x3FFFFFFFU),  // up into the exponent
+                          std::numeric_limits<float>::max(),  // to infinity
+                          std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()};
+  for (const float value : noise(1, 200, 7).values) {
+    x.push_back(value);
+  }
+  const auto count = static_cast<int>(x.size());
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    for (const int size : {count, count - 1, 3}) {
+      std::vector<std::uint16_t> rounded(static_cast<std::size_t>(count) + 1, 0xFFFF);
+      isa.bf16->prepare_rows(x.data(), count, 1, size, rounded.data(), count, nullptr, nullptr);
+      for (int i = 0; i < size; ++i) {
+        ASSERT_EQ(rounded[static_cast<std::size_t>(i)], nearest_bf16(x[static_cast<std::size_t>(i)]))
+            << isa.name << ": " << x[static_cast<std::size_t>(i)];
+      }
+      // The last word is filled up.
+      EXPECT_EQ(rounded[static_cast<std::size_t>(size)], size % 2 == 0 ? 0xFFFF : 0) << isa.name << ", " << size;
+    }
+    const float nan = std::bit_cast<float>(0x7F800001U);  // its only bit is one that is cut off
+    std::array<std::uint16_t, 2> bits = {};
+    isa.bf16->prepare_rows(&nan, 1, 1, 1, bits.data(), 1, nullptr, nullptr);
+    EXPECT_GT(bits[0] & 0x7FFFU, 0x7F80U) << isa.name << ": a NaN became infinity";
+  }
+}
+
+TEST(CpuPrecision, Bf16SaysWhereItOnlySavesMemory) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    const cpu::ForcedIsa forced(isa.name);
+    const auto info = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kBf16, .threads = 1})->info();
+    EXPECT_EQ(info.precision, "bf16");
+    EXPECT_EQ(info.precision_reason.find("it saves memory, not time") != std::string::npos, isa.bf16_is_widened)
+        << info.precision_reason;
   }
 }
 

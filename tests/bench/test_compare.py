@@ -205,6 +205,7 @@ def test_only_missing_kernels_leave_a_precision_out(model, monkeypatch):
         compare.has_precision("/nosuch", "fp32")
     monkeypatch.setenv("MLXE_CPU_ISA", "portable")
     assert not compare.has_precision(model, "int8")
+    assert not compare.has_precision(model, "bf16")
 
 
 def test_python_without_a_name_is_refused():

@@ -26,31 +26,30 @@ struct PrecisionChoice {
 };
 
 PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precision) {
-  const auto asked_for = [&](const MatrixKernels* kernels, const char* name) -> PrecisionChoice {
-    if (kernels == nullptr) {
-      throw Error(
-          ErrorCode::kUnsupported,
-          fmt::format("precision {} has no kernels for the instruction set '{}', wanted one of: {}", name, table.name,
-                      table.bf16 != nullptr   ? "fp32, bf16"
-                      : table.int8 != nullptr ? "fp32, int8"
-                                              : "fp32"));
-    }
-    return {kernels, "asked for"};
-  };
-  switch (precision) {
-    case CpuPrecision::kFp32: return asked_for(table.fp32, "fp32");
-    case CpuPrecision::kBf16: return asked_for(table.bf16, "bf16");
-    case CpuPrecision::kInt8: return asked_for(table.int8, "int8");
-    case CpuPrecision::kAuto: break;
-  }
   // What the CPU could do says nothing where MLXE_CPU_ISA forces a lesser set.
   const std::string who = &table == &available_kernels().front()
                               ? "this CPU"
                               : fmt::format("the instruction set '{}', which MLXE_CPU_ISA forces,", table.name);
-  if (table.bf16 != nullptr) {
-    return {table.bf16, fmt::format("auto: {} multiplies bf16 in hardware", who)};
+  switch (precision) {
+    case CpuPrecision::kFp32: return {table.fp32, "asked for"};
+    case CpuPrecision::kBf16:
+      return {table.bf16,
+              table.bf16_is_widened
+                  ? fmt::format("asked for; {} does not multiply bf16 in hardware: it saves memory, not time", who)
+                  : "asked for"};
+    case CpuPrecision::kInt8:
+      if (table.int8 == nullptr) {
+        throw Error(
+            ErrorCode::kUnsupported,
+            fmt::format("precision int8 has no kernels for the instruction set '{}', wanted fp32 or bf16", table.name));
+      }
+      return {table.int8, "asked for"};
+    case CpuPrecision::kAuto: break;
   }
-  return {table.fp32, fmt::format("auto: {} does not multiply bf16 in hardware", who)};
+  if (table.bf16_is_widened) {
+    return {table.fp32, fmt::format("auto: {} does not multiply bf16 in hardware", who)};
+  }
+  return {table.bf16, fmt::format("auto: {} multiplies bf16 in hardware", who)};
 }
 
 class CpuBackend final : public Backend {

@@ -58,10 +58,11 @@ std::vector<KernelTable> find_kernels() {
                          .description = "AVX-512: 16 floats",
                          .vector = &kAvx512Vector,
                          .fp32 = &kAvx512Fp32,
-                         .bf16 = nullptr,
+                         .bf16 = &kAvx512WidenedBf16,
                          .int8 = nullptr,
                          .attention_fp32 = &kAvx512AttentionFp32,
-                         .attention_bf16 = nullptr};
+                         .attention_bf16 = nullptr,
+                         .bf16_is_widened = true};
     found.push_back(table);
     if (vnni) {
       table.name = "avx512_vnni";
@@ -73,6 +74,7 @@ std::vector<KernelTable> find_kernels() {
       table.name = "avx512_bf16";
       table.description = "AVX-512 with BF16 and VNNI dot products";
       table.bf16 = &kAvx512Bf16;
+      table.bf16_is_widened = false;
       table.attention_bf16 = &kAvx512AttentionBf16;
       found.insert(found.begin(), table);
     }
@@ -82,10 +84,11 @@ std::vector<KernelTable> find_kernels() {
                          .description = "AVX2 and FMA: 8 floats",
                          .vector = &kAvx2Vector,
                          .fp32 = &kAvx2Fp32,
-                         .bf16 = nullptr,
+                         .bf16 = &kAvx2WidenedBf16,
                          .int8 = &kAvx2Int8,
                          .attention_fp32 = &kAvx2AttentionFp32,
-                         .attention_bf16 = nullptr};
+                         .attention_bf16 = nullptr,
+                         .bf16_is_widened = true};
     found.push_back(table);
     if (has_avx_vnni()) {
       table.name = "avx_vnni";
@@ -99,10 +102,11 @@ std::vector<KernelTable> find_kernels() {
                        .description = "NEON: 4 floats",
                        .vector = &kNeonVector,
                        .fp32 = &kNeonFp32,
-                       .bf16 = nullptr,
+                       .bf16 = &kNeonWidenedBf16,
                        .int8 = nullptr,
                        .attention_fp32 = &kNeonAttentionFp32,
-                       .attention_bf16 = nullptr};
+                       .attention_bf16 = nullptr,
+                       .bf16_is_widened = true};
   found.push_back(table);
   const ArmFeatures features = arm_features();
   if (features.dot_products) {
@@ -115,12 +119,20 @@ std::vector<KernelTable> find_kernels() {
     table.name = "neon_bf16";
     table.description = "NEON with BF16 and int8 dot products";
     table.bf16 = &kNeonBf16;
+    table.bf16_is_widened = false;
     table.attention_bf16 = &kNeonAttentionBf16;
     found.insert(found.begin(), table);
   }
 #endif
-  found.push_back({"portable", "any CPU: 4 floats", &kPortableVector, &kPortableFp32, nullptr, nullptr,
-                   &kPortableAttentionFp32, nullptr});
+  found.push_back({.name = "portable",
+                   .description = "any CPU: 4 floats",
+                   .vector = &kPortableVector,
+                   .fp32 = &kPortableFp32,
+                   .bf16 = &kPortableWidenedBf16,
+                   .int8 = nullptr,
+                   .attention_fp32 = &kPortableAttentionFp32,
+                   .attention_bf16 = nullptr,
+                   .bf16_is_widened = true});
   return found;
 }
 

@@ -175,10 +175,11 @@ struct KernelTable {
   const char* description;  ///< for people
   const VectorKernels* vector;
   const MatrixKernels* fp32;
-  const MatrixKernels* bf16;  ///< null: this instruction set has none
-  const MatrixKernels* int8;  ///< likewise
+  const MatrixKernels* bf16;
+  const MatrixKernels* int8;  ///< null: this instruction set has none
   const AttentionKernels* attention_fp32;
   const AttentionKernels* attention_bf16;  ///< for bf16 and int8; null: this instruction set has none
+  bool bf16_is_widened;                    ///< to float32, on the way into each product: less memory, not more speed
 };
 
 /// Words of one row of k values.
@@ -189,15 +190,18 @@ struct KernelTable {
 extern const VectorKernels kPortableVector;
 extern const AttentionKernels kPortableAttentionFp32;
 extern const MatrixKernels kPortableFp32;
+extern const MatrixKernels kPortableWidenedBf16;
 #if defined(__x86_64__)
 extern const VectorKernels kAvx2Vector;
 extern const AttentionKernels kAvx2AttentionFp32;
 extern const MatrixKernels kAvx2Fp32;
+extern const MatrixKernels kAvx2WidenedBf16;
 extern const MatrixKernels kAvx2Int8;
 extern const MatrixKernels kAvxVnniInt8;  ///< needs AVX-VNNI
 extern const VectorKernels kAvx512Vector;
 extern const AttentionKernels kAvx512AttentionFp32;
 extern const MatrixKernels kAvx512Fp32;
+extern const MatrixKernels kAvx512WidenedBf16;
 extern const MatrixKernels kAvx512Int8;              ///< needs VNNI
 extern const MatrixKernels kAvx512Bf16;              ///< needs BF16
 extern const AttentionKernels kAvx512AttentionBf16;  ///< needs BF16
@@ -205,6 +209,7 @@ extern const AttentionKernels kAvx512AttentionBf16;  ///< needs BF16
 extern const VectorKernels kNeonVector;
 extern const AttentionKernels kNeonAttentionFp32;
 extern const MatrixKernels kNeonFp32;
+extern const MatrixKernels kNeonWidenedBf16;
 extern const MatrixKernels kNeonInt8;              ///< needs dot products
 extern const MatrixKernels kNeonBf16;              ///< needs BF16
 extern const AttentionKernels kNeonAttentionBf16;  ///< needs BF16

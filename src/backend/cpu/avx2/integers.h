@@ -14,6 +14,7 @@ struct I32 {
 
   static I32 load(const std::uint32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
   static I32 set1(int x) { return {_mm256_set1_epi32(x)}; }
+  friend I32 operator+(I32 a, I32 b) { return {_mm256_add_epi32(a.v, b.v)}; }
   friend I32 operator&(I32 a, I32 b) { return {_mm256_and_si256(a.v, b.v)}; }
   friend I32 operator|(I32 a, I32 b) { return {_mm256_or_si256(a.v, b.v)}; }
   friend I32 operator>>(I32 a, int n) { return {_mm256_srli_epi32(a.v, n)}; }  // zeros come in
@@ -23,6 +24,11 @@ struct I32 {
   static I32 bits_of(F32 x) { return {_mm256_castps_si256(x.v)}; }
   [[nodiscard]] F32 as_float() const { return {_mm256_castsi256_ps(v)}; }
   [[nodiscard]] F32 to_float() const { return {_mm256_cvtepi32_ps(v)}; }
+  /// The lower half of each, one beside the other; for values below 2^16.
+  void store_low_halves(void* p) const {
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storeu_si128(static_cast<__m128i*>(p), halves);
+  }
   /// table[lowest four bits]
   [[nodiscard]] F32 lookup16(const float* table) const {
     const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), v);  // heeds three bits

@@ -4,12 +4,15 @@
 #include "backend/cpu/avx512/integers.h"
 #include "backend/cpu/avx512/simd.h"
 #include "backend/cpu/generic/tables.h"
+#include "backend/cpu/generic/widened_bf16.h"
 
 namespace mlxe::cpu {
 
 using V = avx512::F32;
 
 constinit const MatrixKernels kAvx512Fp32 = generic::fp32_matrix_kernels<V, 8, 3>();
+constinit const MatrixKernels kAvx512WidenedBf16 =
+    generic::bf16_matrix_kernels<generic::WidenedBf16<avx512::I32>, 8, 3>();
 constinit const AttentionKernels kAvx512AttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 12, 2>();
 constinit const VectorKernels kAvx512Vector = generic::vector_kernels<V, avx512::I32>();
 

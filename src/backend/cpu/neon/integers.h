@@ -16,6 +16,7 @@ struct I32 {
 
   static I32 load(const std::uint32_t* p) { return {vld1q_u32(p)}; }
   static I32 set1(int x) { return {vdupq_n_u32(static_cast<std::uint32_t>(x))}; }
+  friend I32 operator+(I32 a, I32 b) { return {vaddq_u32(a.v, b.v)}; }
   friend I32 operator&(I32 a, I32 b) { return {vandq_u32(a.v, b.v)}; }
   friend I32 operator|(I32 a, I32 b) { return {vorrq_u32(a.v, b.v)}; }
   friend I32 operator>>(I32 a, int n) { return {vshlq_u32(a.v, vdupq_n_s32(-n))}; }  // zeros come in
@@ -25,6 +26,11 @@ struct I32 {
   static I32 bits_of(F32 x) { return {vreinterpretq_u32_f32(x.v)}; }
   [[nodiscard]] F32 as_float() const { return {vreinterpretq_f32_u32(v)}; }
   [[nodiscard]] F32 to_float() const { return {vcvtq_f32_u32(v)}; }
+  /// The lower half of each, one beside the other.
+  void store_low_halves(void* p) const {
+    const uint16x4_t halves = vmovn_u32(v);
+    __builtin_memcpy(p, &halves, sizeof halves);
+  }
   /// table[lowest four bits]
   [[nodiscard]] F32 lookup16(const float* table) const {
     std::uint32_t index[F32::kWidth];

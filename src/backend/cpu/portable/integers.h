@@ -18,6 +18,7 @@ struct I32 {
     const auto bits = static_cast<std::uint32_t>(x);
     return {Raw{bits, bits, bits, bits}};
   }
+  friend I32 operator+(I32 a, I32 b) { return {a.v + b.v}; }
   friend I32 operator&(I32 a, I32 b) { return {a.v & b.v}; }
   friend I32 operator|(I32 a, I32 b) { return {a.v | b.v}; }
   friend I32 operator>>(I32 a, int n) { return {a.v >> static_cast<std::uint32_t>(n)}; }
@@ -27,6 +28,13 @@ struct I32 {
   static I32 bits_of(F32 x) { return {reinterpret_cast<Raw>(x.v)}; }
   [[nodiscard]] F32 as_float() const { return {reinterpret_cast<F32::Raw>(v)}; }
   [[nodiscard]] F32 to_float() const { return {__builtin_convertvector(reinterpret_cast<F32::RawInt>(v), F32::Raw)}; }
+  /// The lower half of each, one beside the other.
+  void store_low_halves(void* p) const {
+    for (int i = 0; i < F32::kWidth; ++i) {
+      const auto half = static_cast<std::uint16_t>(v[i]);
+      __builtin_memcpy(static_cast<unsigned char*>(p) + 2 * i, &half, sizeof half);
+    }
+  }
   /// table[lowest four bits]
   [[nodiscard]] F32 lookup16(const float* table) const {
     return {F32::Raw{table[v[0] & 15U], table[v[1] & 15U], table[v[2] & 15U], table[v[3] & 15U]}};
