@@ -7,6 +7,7 @@ BUILD := build/$(PRESET)
 PYTHON := .venv/bin/python
 MEASURED = MLXE_BINARY_DIR=$(CURDIR)/$(BUILD)
 ORACLE := .venvs/oracle
+ADAPTERS := .venvs/adapters
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
 PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
@@ -14,7 +15,7 @@ BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICE
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench compare numerics parity architectures asan tsan format lint fixtures clean
+.PHONY: help setup configure build demo test bench compare numerics parity architectures adapters wheel asan tsan format lint fixtures clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +73,19 @@ architectures: build $(ORACLE)/.stamp  ## the speed of each architecture beside 
 	@[ -d build/bench-models ] || { rm -rf build/bench-models.part; \
 	  $(ORACLE)/bin/python bench/random_models.py build/bench-models.part && mv build/bench-models.part build/bench-models; }
 	@$(MEASURED) $(PYTHON) bench/architectures.py
+
+adapters: build $(ADAPTERS)/.stamp  ## the Python package's adapters with the frameworks themselves (installs torch, for mteb)
+	@$(MEASURED) $(ADAPTERS)/bin/python -m pytest -q -o python_files='check_*.py' -o asyncio_mode=auto tests/adapters
+
+$(ADAPTERS)/.stamp: tools/requirements-adapters.txt
+	@echo "== environment of the adapters: $(ADAPTERS)"
+	@$(PYTHON) -m venv $(ADAPTERS)
+	@$(ADAPTERS)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-adapters.txt
+	@touch $@
+
+wheel: setup  ## the Python package as a wheel in build/dist, from its source archive
+	@rm -rf build/dist && mkdir -p build/dist
+	@$(PYTHON) -m pip wheel --disable-pip-version-check --no-deps --wheel-dir build/dist .
 
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan

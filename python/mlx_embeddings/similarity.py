@@ -97,7 +97,7 @@ def quantize_embeddings(
             ranges = np.stack([sample.min(0), sample.max(0)]) if len(sample) else np.zeros((2, rows.shape[1]))
         low, high = to_numpy(ranges, "ranges").astype(np.float32)
         steps = np.where(high > low, (high - low) / 255, 1)
-        scaled = np.clip((rows - low) / steps, 0, 255)
+        scaled = np.clip(np.floor((rows - low) / steps), 0, 255)
         return scaled.astype(np.uint8) if precision == "uint8" else (scaled - 128).astype(np.int8)
     if precision in ("binary", "ubinary"):
         bits = np.packbits(rows > 0, axis=-1)

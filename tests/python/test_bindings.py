@@ -148,3 +148,8 @@ def test_maxsim_takes_lists_of_token_vectors():
     queries = [np.eye(2, dtype=np.float32)]
     documents = [np.array([[1, 0]], np.float32), np.array([[0.5, 0], [0, 0.25]], np.float32)]
     np.testing.assert_array_equal(mlx_embeddings.maxsim(queries, documents), [[1, 0.75]])
+
+
+def test_the_package_hands_over_to_the_program(script):
+    ran = script("import runpy, sys; sys.argv = ['m', '--version']; runpy.run_module('mlx_embeddings')")
+    assert ran.stdout.strip() == f"mlx_embeddings {mlx_embeddings.__version__}", ran.stderr
