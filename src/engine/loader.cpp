@@ -257,8 +257,10 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     lower_max_length(settings, kYesNoMaxLength, "the prompt of Qwen3-Reranker");
   }
 
-  WeightMap weights(model_folder, architecture.weight_name,
-                    {.quantization = QuantizationConfig::parse(config), .expand_quantized = options.expand_quantized});
+  const WeightMapOptions weight_options = {.quantization = QuantizationConfig::parse(config),
+                                           .translate = translator_of(config),
+                                           .expand_quantized = options.expand_quantized};
+  WeightMap weights(model_folder, architecture.weight_name, weight_options);
   ModelInfo info;
   if (folders.adapter) {
     merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);
@@ -314,6 +316,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     settled = settle(*late, settings, traits.max_positions, tokenizer);
     describe_late(*late, *settled, tokenizer, info);
   }
+  const std::vector<std::string> expansions = weights.expansions();
+  info.warnings.insert(info.warnings.end(), expansions.begin(), expansions.end());
   info.warnings.insert(info.warnings.end(), task.warnings.begin(), task.warnings.end());
   info.warnings.insert(info.warnings.end(), traits.warnings.begin(), traits.warnings.end());
   return {.backend = std::move(backend),

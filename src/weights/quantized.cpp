@@ -37,20 +37,14 @@ QuantizationFormat parse_format(const JsonFields& fields) {
   return format;
 }
 
-/// What the method of another library means when its weights come in MLX's packing.
-QuantizationFormat format_of_method(const std::string& method, std::string_view what) {
+/// What the method of another library means where its weights come in MLX's packing; nothing where they never do.
+std::optional<QuantizationFormat> format_of_method(const std::string& method) {
+  // mlx-community keeps the word in models whose tensors it packed anew.
   if (method == "compressed-tensors") {
-    return {QuantizationMode::kAffine, 4, 32};
+    return QuantizationFormat{QuantizationMode::kAffine, 4, 32};
   }
   const std::optional<QuantizationMode> mode = quantization_mode(method);
-  if (!mode || mode == QuantizationMode::kAffine) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: 'quant_method' is '{}', whose weights cannot be read; wanted a model quantised by MLX, "
-                    "or one that is not quantised",
-                    what, printable(method, 40)));
-  }
-  return default_format(*mode);
+  return mode && *mode != QuantizationMode::kAffine ? std::optional(default_format(*mode)) : std::nullopt;
 }
 
 std::string shown_dtype(const StoredTensor& stored) {
@@ -87,10 +81,10 @@ QuantizationConfig QuantizationConfig::parse(const JsonFields& config) {
     const std::string what = fmt::format("{}: '{}'", config.what(), key);
     const JsonFields fields(config.at(key), what);
     if (const std::string method = fields.text("quant_method", ""); !method.empty()) {
-      result.format_ = format_of_method(method, what);
-    } else {
-      result.format_ = parse_format(fields);
+      result.format_ = format_of_method(method);
+      return result;
     }
+    result.format_ = parse_format(fields);
     for (const auto& [path, value] : fields.json().items()) {
       if (value.is_object()) {
         result.layers_[path] = parse_format(JsonFields(value, fmt::format("{}: '{}'", what, printable(path, 120))));

@@ -19,8 +19,8 @@ class QuantizationConfig {
  public:
   QuantizationConfig() = default;  ///< no layer is quantised
 
-  /// \throws Error{kCorruptModel} for a format that libmlx does not have, with the list of those it has;
-  ///         Error{kUnsupported} for a quantisation method of another library
+  /// Another library's method is not for here (weights/quantization_method.h), but that of tensors in MLX's packing.
+  /// \throws Error{kCorruptModel} for a format that libmlx does not have, with the list of those it has
   [[nodiscard]] static QuantizationConfig parse(const JsonFields& config);
 
   [[nodiscard]] bool empty() const { return !format_.has_value(); }

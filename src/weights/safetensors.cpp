@@ -266,12 +266,10 @@ std::map<std::string, StoredTensor> read_safetensors(const std::filesystem::path
     stored.dtype = type.name;
     stored.supported = type.dtype.has_value();
     stored.tensor.shape = std::move(shape);
-    if (stored.supported) {
-      stored.tensor.dtype = *type.dtype;
-      stored.tensor.data = data + ranges.back().begin;
-      stored.tensor.owner = mapping;
-      stored.tensor.file = mapping.get();
-    }
+    stored.tensor.dtype = type.dtype.value_or(DType::kUInt8);
+    stored.tensor.data = data + ranges.back().begin;
+    stored.tensor.owner = mapping;
+    stored.tensor.file = mapping.get();
   }
   check_cover(std::move(ranges), data_bytes, complaint);
   return tensors;

@@ -23,8 +23,6 @@ std::string dtype_of(const StoredTensor& stored) {
   return stored.supported ? std::string(to_string(stored.tensor.dtype)) : stored.dtype;
 }
 
-using Checkpoint = std::map<std::string, StoredTensor>;
-
 /// "x.weight" -> "x"; nothing if it ends otherwise.
 std::optional<std::string_view> without_ending(std::string_view name, std::string_view ending) {
   return name.ends_with(ending) ? std::optional(name.substr(0, name.size() - ending.size())) : std::nullopt;
@@ -62,8 +60,18 @@ void append_lines(std::string& table, std::string_view kind, const Problems& pro
 }  // namespace
 
 WeightMap::WeightMap(const std::filesystem::path& folder, const NameRule& rule, WeightMapOptions options)
-    : folder_(folder), options_(std::move(options)) {
-  std::map<std::string, StoredTensor> checkpoint = read_checkpoint(folder);
+    : WeightMap(folder, read_checkpoint(folder), rule, std::move(options)) {}
+
+WeightMap::WeightMap(const std::filesystem::path& source, Checkpoint checkpoint, const NameRule& rule,
+                     WeightMapOptions options)
+    : folder_(source), options_(std::move(options)) {
+  if (options_.translate) {
+    try {
+      options_.translate(checkpoint);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("the weights in {}: {}", folder_.string(), error.what()));
+    }
+  }
   std::map<std::string, Entry> found;  // by the checkpoint's name
   for (auto& [name, stored] : checkpoint) {
     if (!is_side_of_quantized(name, checkpoint)) {
@@ -165,7 +173,23 @@ HostTensor WeightMap::find(std::string_view name, const Shape& shape) {
         {shown_name(name), fmt::format("has dtype {}, wanted float32, float16 or bfloat16", dtype_of(stored))});
     return nothing;
   }
-  return found->second.amendment ? found->second.amendment(stored.tensor) : stored.tensor;
+  const HostTensor tensor = stored.decode ? take_decoded(name, found->second) : stored.tensor;
+  return found->second.amendment ? found->second.amendment(tensor) : tensor;
+}
+
+HostTensor WeightMap::take_decoded(std::string_view name, const Entry& entry) {
+  HostTensor tensor = entry.stored.decode();
+  if (tensor.quantization != nullptr) {
+    return entry.amendment || options_.expand_quantized ? expand(tensor) : tensor;
+  }
+  // A tied weight is given twice and counts once.
+  if (data_bytes(tensor) > entry.stored.packed_bytes && expanded_.emplace(name).second) {
+    Expansion& expansion = expansions_[entry.stored.dtype];
+    ++expansion.num_tensors;
+    expansion.bytes_before += entry.stored.packed_bytes;
+    expansion.bytes_after += data_bytes(tensor);
+  }
+  return tensor;
 }
 
 void WeightMap::amend(std::string_view name, Amendment amendment) {
@@ -283,10 +307,24 @@ std::string WeightMap::type_of_largest() const {
     if (is_used(name) && entry.stored.supported && count > most) {
       most = count;
       const std::optional<QuantizationFormat> format = entry.scales ? format_of(name, entry) : std::nullopt;
-      type = format ? to_string(*format) : std::string(to_string(entry.stored.tensor.dtype));
+      type = format                ? to_string(*format)
+             : entry.stored.decode ? entry.stored.dtype
+                                   : std::string(to_string(entry.stored.tensor.dtype));
     }
   }
   return type;
+}
+
+std::vector<std::string> WeightMap::expansions() const {
+  constexpr double kMegabyte = 1e6;
+  std::vector<std::string> lines;
+  for (const auto& [form, expansion] : expansions_) {
+    lines.push_back(fmt::format(
+        "{} weight(s) of the form {} are expanded to float32 when loaded: {:.1f} MB in place of {:.1f} MB",
+        expansion.num_tensors, form, static_cast<double>(expansion.bytes_after) / kMegabyte,
+        static_cast<double>(expansion.bytes_before) / kMegabyte));
+  }
+  return lines;
 }
 
 }  // namespace mlxe

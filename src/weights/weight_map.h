@@ -13,8 +13,9 @@
 #include <vector>
 
 #include "tensor/tensor.h"
+#include "weights/quantization_method.h"
 #include "weights/quantized.h"
-#include "weights/safetensors.h"
+#include "weights/stored_tensor.h"
 
 namespace mlxe {
 
@@ -24,7 +25,8 @@ using NameRule = std::function<std::optional<std::string>(std::string_view name)
 /// What becomes of quantised weights when they are taken.
 struct WeightMapOptions {
   QuantizationConfig quantization = {};
-  bool expand_quantized = false;  ///< give them as float32
+  CheckpointTranslator translate = {};  ///< of another library's packed tensors
+  bool expand_quantized = false;        ///< give them as float32
 };
 
 /// Opened on a folder, read by a model's constructor, closed with finish().
@@ -37,6 +39,9 @@ class WeightMap {
   /// \throws Error{kCorruptModel} for a file that breaks a rule of the format, Error{kUnsupported} for a folder that
   ///         holds only pickled weights
   explicit WeightMap(const std::filesystem::path& folder, const NameRule& rule = {}, WeightMapOptions options = {});
+  /// The tensors that somebody read already.
+  /// \param source  where from, for messages
+  WeightMap(const std::filesystem::path& source, Checkpoint checkpoint, const NameRule& rule, WeightMapOptions options);
 
   /// The tensor `name`, of exactly this shape and float32, float16, bfloat16 or quantised. If it is absent or does not
   /// fit, the problem is noted and the result has the wanted shape but no data. Its data may start at any byte.
@@ -73,8 +78,16 @@ class WeightMap {
   [[nodiscard]] std::size_t num_parameters() const;
   /// Of the largest tensor that was taken: "float32", "4-bit affine, groups of 64"; empty if there is none.
   [[nodiscard]] std::string type_of_largest() const;
+  /// What was expanded to float32 as it was taken because no kernel has its form, with what that costs in memory; one
+  /// line for each form.
+  [[nodiscard]] std::vector<std::string> expansions() const;
 
  private:
+  struct Expansion {
+    std::size_t num_tensors = 0;
+    std::size_t bytes_before = 0;
+    std::size_t bytes_after = 0;
+  };
   struct Entry {
     std::string checkpoint_name;
     StoredTensor stored;
@@ -91,6 +104,7 @@ class WeightMap {
   [[nodiscard]] std::string shown_name(std::string_view name) const;
   [[nodiscard]] std::optional<QuantizationFormat> format_of(std::string_view name, const Entry& entry) const;
   [[nodiscard]] Shape shape_of(std::string_view name, const Entry& entry) const;
+  [[nodiscard]] HostTensor take_decoded(std::string_view name, const Entry& entry);
   [[nodiscard]] std::optional<HostTensor> take_quantized(std::string_view name, const Entry& entry, const Shape& shape);
 
   std::filesystem::path folder_;
@@ -98,6 +112,8 @@ class WeightMap {
   std::map<std::string, Entry, std::less<>> entries_;  // by the model's name
   std::set<std::string, std::less<>> taken_;
   std::vector<std::string> unused_prefixes_;
+  std::set<std::string, std::less<>> expanded_;
+  std::map<std::string, Expansion> expansions_;  // by form
   std::vector<Misfit> missing_;
   std::vector<Misfit> misfits_;
 };

@@ -29,7 +29,8 @@ std::vector<OracleFixture> fixtures_with_sizes() {
   std::vector<OracleFixture> fixtures = own_fixtures();
   std::erase_if(fixtures, [](const OracleFixture& fixture) {
     return fixture.model_type == "model2vec" || !std::filesystem::exists(fixture.folder / "config.json") ||
-           load_json(fixture.folder / "config.json").contains("quantization");
+           load_json(fixture.folder / "config.json").contains("quantization") ||
+           load_json(fixture.folder / "config.json").contains("quantization_config");
   });
   return fixtures;
 }

@@ -33,7 +33,7 @@ std::vector<OracleFixture> packable() {
   std::erase_if(fixtures, [](const OracleFixture& fixture) {
     const std::filesystem::path config = fixture.folder / "config.json";
     return fixture.is_multi_vector || fixture.model_type == "model2vec" || !std::filesystem::exists(config) ||
-           load_json(config).contains("quantization") ||
+           load_json(config).contains("quantization") || load_json(config).contains("quantization_config") ||
            std::ranges::none_of(read_checkpoint(fixture.folder),
                                 [](const auto& entry) { return is_packable(entry.first, entry.second.tensor); });
   });
