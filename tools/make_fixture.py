@@ -28,7 +28,7 @@ from tokenizers import Tokenizer
 
 FAMILIES = ("bert", "bert_heads", "roberta", "modernbert", "qwen", "gemma3", "mpnet", "distilbert", "deberta",
             "decoders", "lfm2", "nomic", "jina", "gte", "privacy_filter", "colbert", "static", "lora", "bge_m3",
-            "quantized", "packed")
+            "quantized", "packed", "gguf")
 
 
 @torch.no_grad()

@@ -11,9 +11,11 @@
 
 #include "base/json.h"
 #include "engine/family_defaults.h"
+#include "engine/gguf_source.h"
 #include "engine/model_folders.h"
 #include "engine/pipeline.h"
 #include "mlxe/error.h"
+#include "weights/gguf_model.h"
 #include "weights/lora.h"
 #include "weights/weight_map.h"
 
@@ -225,7 +227,11 @@ void describe_backend(const BackendInfo& backend, ModelInfo& info) {
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
                        std::unique_ptr<Backend> backend) {
-  const ModelFolders folders = find_model_folders(folder, options.adapter);
+  std::optional<GgufModel> gguf;
+  if (const auto path = find_gguf(folder)) {
+    gguf = read_gguf_model(*path);
+  }
+  const ModelFolders folders = find_model_folders(gguf ? gguf->path.parent_path() : folder, options.adapter);
   std::optional<LateInteractionSpec> late = read_late_interaction(folders.pipeline);
   if (late && options.pooling) {
     throw Error(ErrorCode::kInvalidInput,
@@ -234,11 +240,15 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   PipelineSpec pipeline = late ? late->pipeline : read_pipeline(folders.pipeline, options.pooling);
   const std::filesystem::path model_folder = folders.base.value_or(pipeline.transformer_folder);
   const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
-  const JsonFields config = load_config(model_folder, pipeline.is_static);
+  const JsonFields config = gguf ? gguf->config : load_config(model_folder, pipeline.is_static);
   const Architecture& architecture = find_architecture(config.text("model_type"));
   TextSettings settings = load_text_settings(folders.pipeline, text_folder, model_folder, pipeline.is_static);
+  if (gguf) {
+    apply_gguf(*gguf, pipeline, settings);
+  }
   apply_family(folder, config, pipeline, settings);
-  Tokenizer tokenizer = load_tokenizer(text_folder, settings, pipeline.is_static);
+  Tokenizer tokenizer =
+      gguf ? load_gguf_tokenizer(*gguf, settings) : load_tokenizer(text_folder, settings, pipeline.is_static);
   TaskSpec task =
       late ? late_task(options.task, late->source) : decide_task(options.task, pipeline, settings, config, tokenizer);
   if (options.pooling && task.task != Task::kEmbed) {
@@ -260,7 +270,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   const WeightMapOptions weight_options = {.quantization = QuantizationConfig::parse(config),
                                            .translate = translator_of(config),
                                            .expand_quantized = options.expand_quantized};
-  WeightMap weights(model_folder, architecture.weight_name, weight_options);
+  WeightMap weights = gguf ? WeightMap(gguf->path, std::move(gguf->tensors), architecture.weight_name, weight_options)
+                           : WeightMap(model_folder, architecture.weight_name, weight_options);
   ModelInfo info;
   if (folders.adapter) {
     merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);

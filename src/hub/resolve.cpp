@@ -56,11 +56,19 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+// A whole model in one file.
+bool holds_gguf(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::directory_iterator entries(folder, ignored);
+  return std::any_of(begin(entries), end(entries),
+                     [](const fs::directory_entry& entry) { return entry.path().extension() == ".gguf"; });
+}
+
 fs::path checked_folder(const fs::path& folder) {
   // An adapter's folder may hold nothing else of its model; a StaticEmbedding, or a transformer in a folder of its own,
   // has only a list of modules here.
   const std::array names = {"config.json", "adapter_config.json", "modules.json"};
-  if (std::ranges::none_of(names, [&](const char* name) { return is_file(folder / name); })) {
+  if (std::ranges::none_of(names, [&](const char* name) { return is_file(folder / name); }) && !holds_gguf(folder)) {
     throw Error(ErrorCode::kCorruptModel,
                 fmt::format("'{}' holds no config.json, modules.json or adapter_config.json, so it is no model folder",
                             folder.string()));
@@ -129,6 +137,9 @@ fs::path resolve_model(const std::string& name) {
     return checked_folder(name);
   }
   if (is_file(name)) {
+    if (fs::path(name).extension() == ".gguf") {
+      return name;
+    }
     throw Error(ErrorCode::kModelNotFound, fmt::format("'{}' is a file, the folder of a model is wanted", name));
   }
   if (looks_like_path(name) || !is_repository_name(name)) {

@@ -191,11 +191,13 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer::Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing, SpecialTokens special_tokens)
+    : Tokenizer(TokenizerJson{read_tokenizer_file(tokenizer_json), tokenizer_json.string()}, casing, special_tokens) {}
+
+Tokenizer::Tokenizer(const TokenizerJson& json, Casing casing, SpecialTokens special_tokens)
     : impl_(std::make_unique<Impl>()) {
-  impl_->file = tokenizer_json.string();
-  const std::string json = read_tokenizer_file(tokenizer_json);
+  impl_->file = json.name;
   mlxe_tok* loaded = nullptr;
-  check(mlxe_tok_load(json.data(), json.size(), casing == Casing::kLower, &loaded), impl_->file);
+  check(mlxe_tok_load(json.text.data(), json.text.size(), casing == Casing::kLower, &loaded), impl_->file);
   impl_->handle.reset(loaded);
   check(mlxe_tok_get_facts(loaded, &impl_->facts), impl_->file);
   if (special_tokens == SpecialTokens::kNone) {

@@ -68,12 +68,21 @@ enum class SpecialTokens {
 
 enum class Sequences { kOne, kPair };
 
+/// What a tokenizer.json holds, where it does not come from such a file.
+struct TokenizerJson {
+  std::string text;
+  std::string name;  ///< of where it comes from, for messages
+};
+
 /// Immutable after construction; encode() may be called from many threads.
 class Tokenizer {
  public:
   /// The truncation and padding sections of the file are ignored: they describe somebody's last use of it.
   /// \throws Error{kCorruptModel} for a file that is missing, malformed or refused by the library (never aborts)
   explicit Tokenizer(const std::filesystem::path& tokenizer_json, Casing casing = Casing::kAsFile,
+                     SpecialTokens special_tokens = SpecialTokens::kAsFile);
+  /// \throws Error{kCorruptModel} as above
+  explicit Tokenizer(const TokenizerJson& json, Casing casing = Casing::kAsFile,
                      SpecialTokens special_tokens = SpecialTokens::kAsFile);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

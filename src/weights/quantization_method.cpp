@@ -35,7 +35,8 @@ constexpr std::array kMethods = {
 };
 
 std::optional<JsonFields> settings_of(const JsonFields& config) {
-  for (const char* key : {"quantization_config", "quantization"}) {
+  for (const char* key :
+       {"quantization", "quantization_config"}) {  // MLX's own word goes first, as in QuantizationConfig
     if (config.has(key) && config.at(key).is_object()) {
       return JsonFields(config.at(key), fmt::format("{}: '{}'", config.what(), key));
     }

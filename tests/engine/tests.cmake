@@ -2,6 +2,7 @@
 mlxe_test(engine/batch_runner_test.cpp)
 mlxe_test(engine/engine_test.cpp)
 mlxe_test(engine/family_defaults_test.cpp)
+mlxe_test(engine/gguf_test.cpp)
 mlxe_test(engine/id_inputs_test.cpp)
 mlxe_test(engine/label_runs_test.cpp)
 mlxe_test(engine/late_interaction_test.cpp LIBRARIES fmt::fmt)

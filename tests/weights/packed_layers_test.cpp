@@ -243,6 +243,14 @@ TEST(QuantizationMethod, LeavesMlxTensorsAlone) {
   EXPECT_EQ(tensors.size(), 2U);
 }
 
+TEST(QuantizationMethod, FollowsMlxWhereBothWordsAreThere) {
+  const JsonFields config(Json{{"quantization", {{"bits", 4}, {"group_size", 64}}},
+                               {"quantization_config", {{"quant_method", "bitsandbytes"}}}},
+                          "config.json");
+  Checkpoint tensors;
+  EXPECT_NO_THROW(translator_of(config)(tensors));
+}
+
 /// The whole way: through WeightMap, which gives one tensor, counts it and says what it cost.
 TEST(PackedLayers, AreTakenByTheShapeOfTheirElements) {
   const auto map_of = [](const char* name, bool expand_quantized = false) {
@@ -266,8 +274,9 @@ TEST(PackedLayers, AreTakenByTheShapeOfTheirElements) {
   WeightMap forced = map_of("ct-nvfp4");
   EXPECT_EQ(forced.take("x.weight", {8, 64}).quantization, nullptr);
   EXPECT_TRUE(forced.borrow("x.weight", {8, 64}).has_data());
-  EXPECT_THAT(forced.expansions(),
-              ::testing::ElementsAre(HasSubstr("1 weight(s) of the form nvfp4 of compressed-tensors are expanded to float32")));
+  EXPECT_THAT(
+      forced.expansions(),
+      ::testing::ElementsAre(HasSubstr("1 weight(s) of the form nvfp4 of compressed-tensors are expanded to float32")));
 
   WeightMap misfit = map_of("awq-32");
   EXPECT_FALSE(misfit.take("x.weight", {8, 64}).has_data());
