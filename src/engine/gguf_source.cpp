@@ -13,6 +13,11 @@ void apply_gguf(const GgufModel& gguf, PipelineSpec& pipeline, TextSettings& set
     pipeline.pooling.modes = parse_pooling(*gguf.pooling).modes;
     pipeline.pooling_source = "GGUF metadata (pooling_type)";
   }
+  if (gguf.config.text("model_type") == "gemma3_text" && pipeline.steps.empty()) {
+    pipeline.warnings.emplace_back(
+        "a GGUF file of EmbeddingGemma holds no Dense modules, so these are not the vectors of the original model; put "
+        "its modules.json and the folders that it names beside the file");
+  }
   settings.mask_token = settings.mask_token.empty() ? gguf.mask_token.value_or("") : settings.mask_token;
   settings.eos_token = settings.eos_token.empty() ? gguf.eos_token.value_or("") : settings.eos_token;
   if (!settings.chat_template) {

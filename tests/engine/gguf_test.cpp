@@ -102,6 +102,11 @@ TEST(GgufFiles, SayWhatTheyExpand) {
   EXPECT_THAT(info.warnings, ::testing::Not(::testing::Contains(::testing::HasSubstr("Q4_0"))));
 }
 
+TEST(GgufFiles, OfEmbeddingGemmaSayThatDenseModulesAreMissing) {
+  EXPECT_THAT(load(kFolder / "gemma-embedding.gguf").info.warnings,
+              ::testing::Contains(::testing::HasSubstr("holds no Dense modules")));
+}
+
 /// A folder with one such file is a model, and what lies beside the file goes before its metadata.
 TEST(GgufFiles, InAFolderAreReadWithTheFilesBesideThem) {
   const ScratchFolder folder;

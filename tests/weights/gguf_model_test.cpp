@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/scratch_folder.h"
+#include "mlxe/error.h"
 #include "support/expect_error.h"
 #include "weights/gguf_bytes.h"
 
@@ -167,6 +168,28 @@ TEST(GgufModel, KeepsTheTableOfCharacters) {
   EXPECT_THAT(with_table("Man"), HasSubstr(R"("precompiled_charsmap":"TWFu")"));
   EXPECT_THAT(with_table("Ma"), HasSubstr(R"("precompiled_charsmap":"TWE=")"));
   EXPECT_THAT(with_table("M\xFF\xFEx"), HasSubstr(R"("precompiled_charsmap":"Tf/+eA==")"));
+}
+
+/// Whatever byte is wrong: an error of ours or a model, and every tensor can be made.
+TEST(GgufModel, SurvivesAnyByte) {
+  const ScratchFolder folder;
+  const std::string whole = worded().str();
+  int refused = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const unsigned flipped : {0x01U, 0x80U, 0xFFU}) {
+      std::string bytes = whole;
+      bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ flipped);
+      folder.write("m.gguf", bytes);
+      try {
+        for (const auto& [name, stored] : read_gguf_model(folder.path() / "m.gguf").tensors) {
+          EXPECT_TRUE((stored.decode ? stored.decode() : stored.tensor).has_data());
+        }
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 500);
 }
 
 TEST(FindGguf, TakesAFileOrAFoldersOnlyOne) {

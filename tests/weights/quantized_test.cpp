@@ -76,6 +76,15 @@ TEST(QuantizationConfig, TakesWhatIsUnsetFromTheMode) {
             (QuantizationFormat{QuantizationMode::kNvfp4, 4, 16}));
 }
 
+TEST(QuantizationConfig, TakesSwitchesForNoLayers) {
+  for (const char* skips : {"true", "false"}) {
+    EXPECT_EQ(
+        config_of(fmt::format(R"({{"quantization": {{"bits": 6, "group_size": 128, "skip_vision": {}}}}})", skips))
+            .format_of("x"),
+        (QuantizationFormat{QuantizationMode::kAffine, 6, 128}));
+  }
+}
+
 TEST(QuantizationConfig, LooksInTheTextModelToo) {
   EXPECT_EQ(config_of(R"({"text_config": {"quantization_config": {"bits": 8}}})").format_of("x"),
             (QuantizationFormat{QuantizationMode::kAffine, 8, 64}));
