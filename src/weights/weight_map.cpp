@@ -319,10 +319,10 @@ std::vector<std::string> WeightMap::expansions() const {
   constexpr double kMegabyte = 1e6;
   std::vector<std::string> lines;
   for (const auto& [form, expansion] : expansions_) {
-    lines.push_back(fmt::format(
-        "{} weight(s) of the form {} are expanded to float32 when loaded: {:.1f} MB in place of {:.1f} MB",
-        expansion.num_tensors, form, static_cast<double>(expansion.bytes_after) / kMegabyte,
-        static_cast<double>(expansion.bytes_before) / kMegabyte));
+    lines.push_back(
+        fmt::format("{} weight(s) of the form {} are expanded to float32 when loaded: {:.1f} MB in place of {:.1f} MB",
+                    expansion.num_tensors, form, static_cast<double>(expansion.bytes_after) / kMegabyte,
+                    static_cast<double>(expansion.bytes_before) / kMegabyte));
   }
   return lines;
 }
