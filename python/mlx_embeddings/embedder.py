@@ -18,6 +18,8 @@ from .progress import progress_bar
 from .similarity import SIMILARITIES, maxsim, quantize_embeddings, similarity, similarity_pairwise
 from .tokenizer import Tokenizer, read_json
 
+# Arguments of sentence-transformers that have no meaning here: the engine chooses its device when it loads.
+_WITHOUT_MEANING = ("device", "pool", "chunk_size")
 OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 
 
@@ -165,6 +167,8 @@ class Embedder:
         """
         if output_value not in OUTPUT_VALUES:
             raise ValueError(f"output_value is {output_value!r}, wanted 'sentence_embedding', 'token_embeddings' or None")
+        if unknown := [name for name in ignored if name not in _WITHOUT_MEANING]:
+            raise TypeError(f"encode has no argument {unknown[0]!r}")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, wanted 1 at least")
         texts, is_one = as_texts(sentences)

@@ -109,7 +109,7 @@ class Model:
         :param token_type_ids: [batch, seq]; without them all are 0
         """
         for name, value in others.items():
-            if value is None or name in ("position_ids", "return_dict"):
+            if value is None or name == "return_dict":
                 continue
             if name in _VISION_ARGUMENTS:
                 raise ValueError(f"Model type '{self.model_type}' does not support vision-language embedding.")

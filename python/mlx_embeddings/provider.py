@@ -19,10 +19,10 @@ def generate(
     max_length: int = 512,
     padding: bool | str = True,
     truncation: bool = True,
-    **options: Any,
+    resize_shape: Any = None,
 ) -> ModelOutput:
-    """Tokenises one text or several and runs the model."""
-    if images is not None:
+    """Tokenises one text or several and runs the model; `images` and `resize_shape` are for models that see."""
+    if images is not None or resize_shape is not None:
         raise ValueError(f"Model type '{model.model_type}' does not support vision-language embedding.")
     if not isinstance(texts, (str, list, tuple)):
         raise ValueError(f"Unsupported input type: {type(texts)}")

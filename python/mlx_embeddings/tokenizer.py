@@ -118,6 +118,7 @@ class Tokenizer:
 
         A text alone gives plain lists, and with `return_tensors` a batch of one, as in transformers.
         """
+        _check_ignored(ignored)
         if text is None:
             raise TypeError("text is None, wanted str or a list of str")
         is_one = isinstance(text, str)
@@ -206,6 +207,7 @@ class Tokenizer:
 
     def decode(self, token_ids: Any, skip_special_tokens: bool = False, **ignored: Any) -> str:
         """The text of one row of ids, or of a single id."""
+        _check_ignored(ignored)
         ids = to_numpy(token_ids, "token_ids")
         if ids.size == 0:
             return ""
@@ -215,7 +217,7 @@ class Tokenizer:
 
     def batch_decode(self, sequences: Any, skip_special_tokens: bool = False, **ignored: Any) -> list[str]:
         """A text for each row; a flat list of ids gives a text for each id."""
-        return [self.decode(row, skip_special_tokens) for row in sequences]
+        return [self.decode(row, skip_special_tokens, **ignored) for row in sequences]
 
     def score_retrieval(self, queries: Any, passages: Any) -> np.ndarray:
         """Late interaction's scores of every query with every passage, each [tokens, dimensions]; rows of zeros are
@@ -234,6 +236,16 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.name_or_path!r}, padding_side={self.padding_side!r})"
+
+
+# Arguments of transformers that change nothing here.
+_WITHOUT_MEANING = ("clean_up_tokenization_spaces", "verbose", "is_split_into_words")
+
+
+def _check_ignored(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if name not in _WITHOUT_MEANING or (name == "is_split_into_words" and value):
+            raise TypeError(f"the tokenizer takes no {name}={value!r}")
 
 
 def _padded(row: list[Any], width: int | None, filler: Any, side: str) -> list[Any]:

@@ -224,6 +224,14 @@ def test_importing_the_package_imports_no_optional_library(script):
     assert ran.stdout.strip() == "[]", ran.stderr
 
 
+def test_an_unknown_argument_is_refused_and_one_of_sentence_transformers_is_not(small):
+    np.testing.assert_array_equal(small.encode(TEXTS, device="cpu"), small.encode(TEXTS))
+    with pytest.raises(TypeError, match="no argument 'normalise'"):
+        small.encode(TEXTS, normalise=True)
+    with pytest.raises(TypeError, match="takes no trunctation=True"):
+        small.tokenizer("a", trunctation=True)
+
+
 def test_the_number_of_a_batch_is_checked_and_changes_nothing(small):
     np.testing.assert_array_equal(small.encode(TEXTS, batch_size=1), small.encode(TEXTS))
     with pytest.raises(ValueError, match="batch_size is 0"):
