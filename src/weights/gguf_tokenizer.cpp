@@ -182,7 +182,7 @@ Json encoder_template(const Vocabulary& vocabulary, const std::string& family) {
     vocabulary.fail("no 'tokenizer.ggml.cls_token_id' and 'tokenizer.ggml.seperator_token_id' in the metadata");
   }
   std::vector<Step> pair = {*first, 'A', *last, 'B', *last};
-  if (family == "roberta") {
+  if (family == "roberta" || vocabulary.file().text("tokenizer.ggml.pre") == "roberta-bpe") {
     pair.insert(pair.begin() + 3, *last);
   }
   return template_of(vocabulary, {*first, 'A', *last}, pair);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -67,6 +68,12 @@ TEST_P(Gguf, GivesTheTokenizersIdsOutOfTheVocabularyAlone) {
   ASSERT_EQ(encodings.size(), wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     EXPECT_EQ(encodings[i].ids, wanted[i]) << texts[i];
+  }
+  if (GetParam().contains("pair_ids")) {
+    const std::vector<std::string> pair = golden().at("pair");
+    const std::vector<std::pair<std::string_view, std::string_view>> pairs = {{pair.at(0), pair.at(1)}};
+    EXPECT_EQ(model.tokenizer.encode_pairs(pairs).at(0).ids,
+              GetParam().at("pair_ids").get<std::vector<std::int32_t>>());
   }
 }
 
