@@ -101,6 +101,12 @@ TEST_F(Resolve, FileIsNoModel) {
   EXPECT_THAT(error_of("model.safetensors").what(), HasSubstr("is a file"));
 }
 
+TEST_F(Resolve, GgufFileOrTheFolderOfOneIsAModel) {
+  write("q8/model-q8.gguf", "x");
+  EXPECT_EQ(resolve_model("q8/model-q8.gguf"), "q8/model-q8.gguf");
+  EXPECT_EQ(resolve_model("q8"), "q8");
+}
+
 TEST_F(Resolve, EmptyNameIsInvalid) {
   EXPECT_EQ(error_of("").code(), ErrorCode::kInvalidInput);
 }
