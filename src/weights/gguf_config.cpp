@@ -2,7 +2,7 @@
 // github.com/ggml-org/llama.cpp, and src/llama-model.cpp for what a missing key means
 #include "weights/gguf_config.h"
 
-#include <algorithm>
+#include <charconv>
 #include <string>
 #include <utility>
 
@@ -62,7 +62,10 @@ class Keys {
 
 // float32 in the file stands for what config.json had: 1e-12 and not 9.999999960041972e-13.
 double written(double value) {
-  return std::stod(fmt::format("{}", static_cast<float>(value)));
+  const std::string digits = fmt::format("{}", static_cast<float>(value));
+  double result = 0.0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), result);  // whatever the locale
+  return result;
 }
 
 Json encoder(const Keys& keys, const char* model_type) {

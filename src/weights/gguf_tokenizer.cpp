@@ -29,6 +29,8 @@ constexpr std::int64_t kUserDefined = 4;
 constexpr std::int64_t kUnused = 5;
 
 constexpr std::string_view kSpace = "\u2581";
+// A vocabulary that keeps capitals has them in every third word or so; one that was lower-cased may have a stray one.
+constexpr std::size_t kFewCapitals = 100;
 
 // What splits a text into words before byte pairs are joined.
 constexpr const char* kQwenSplit =
@@ -225,7 +227,7 @@ Json document(const Json& added, Json normalizer, Json pre_tokenizer, Json post_
 
 /// llama.cpp marks the beginning of a word where WordPiece marks what is not one.
 Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
-  bool has_capitals = false;
+  std::size_t num_capitalised = 0;
   for (std::size_t id = 0; id < vocabulary.tokens().size(); ++id) {
     std::string& token = vocabulary.tokens()[id];
     const bool is_name = token.starts_with('[') && token.ends_with(']');
@@ -237,8 +239,9 @@ Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
     } else {
       token.insert(0, "##");
     }
-    has_capitals = has_capitals || (token.find("[unused") == std::string::npos && vocabulary.kind(id) != kUnused &&
-                                    std::ranges::any_of(token, [](char c) { return c >= 'A' && c <= 'Z'; }));
+    const bool is_word = token.find("[unused") == std::string::npos && vocabulary.kind(id) != kUnused;
+    const bool is_capitalised = std::ranges::any_of(token, [](char c) { return c >= 'A' && c <= 'Z'; });
+    num_capitalised += is_word && is_capitalised ? 1 : 0;
   }
   const auto unknown = vocabulary.id_of("unknown");
   const std::string unknown_token = unknown ? vocabulary.tokens()[*unknown] : "[UNK]";
@@ -247,7 +250,7 @@ Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
                    {"clean_text", true},
                    {"handle_chinese_chars", true},
                    {"strip_accents", nullptr},
-                   {"lowercase", !has_capitals}},
+                   {"lowercase", num_capitalised <= vocabulary.tokens().size() / kFewCapitals}},
                   {{"type", "BertPreTokenizer"}}, encoder_template(vocabulary, family),
                   {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}},
                   {{"type", "WordPiece"},
