@@ -119,4 +119,4 @@ $(ORACLE)/.stamp: tools/requirements-oracle.txt
 	@touch $@
 
 clean:  ## remove the build trees and the demo's output; keeps .venv and the default model
-	@rm -rf build/release build/dev build/asan build/tsan build/demo build/bench-models*
+	@rm -rf build/release build/dev build/asan build/tsan build/demo build/dist build/wheel build/bench-models*
