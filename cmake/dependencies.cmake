@@ -6,6 +6,7 @@ find_package(fmt 9.1 REQUIRED)            # text formatting; g++ 12 has no <form
 find_package(spdlog 1.10 REQUIRED)        # log lines with levels
 find_package(nlohmann_json 3.11 REQUIRED) # config.json and its relatives; small files, clear errors
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)  # SHA-256 with the CPU's own instructions
+find_package(CURL 7.68 REQUIRED)          # downloads; its headers only, src/hub opens the library when it needs it
 find_package(CLI11 2.1 REQUIRED)          # subcommands, typed flags, generated --help
 find_package(PNG 1.6 REQUIRED)            # heat maps as PNG
 if(MLXE_BUILD_TESTS)

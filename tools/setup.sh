@@ -7,12 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # What cmake/dependencies.cmake looks for, and the tools of the build.
 debian_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
-  libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libssl-dev libpng-dev
+  libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libssl-dev libpng-dev libcurl4-openssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv python3-dev
 )
 homebrew_packages=(
-  cmake ninja ccache pkgconf fmt spdlog nlohmann-json cli11 openssl@3 libpng googletest google-benchmark python@3.12 rust
+  cmake ninja ccache pkgconf fmt spdlog nlohmann-json cli11 openssl@3 libpng curl googletest google-benchmark python@3.12 rust
 )
 cargo_wanted=1.85 # rust-version of src/tokenizer/rust/Cargo.toml
 stamp=build/.setup-stamp

@@ -23,8 +23,9 @@ namespace mlxe {
 class Engine {
  public:
   /// Loads a plain Hugging Face / sentence-transformers folder.
-  /// \param model  a folder, or a name that the local Hugging Face cache holds ("org/name")
-  /// \throws Error{kModelNotFound, kCorruptModel, kUnsupported, kInvalidInput}
+  /// \param model  a folder, an alias, or "org/name" on the Hugging Face Hub: downloaded if the cache lacks it, unless
+  ///               options.hub or the environment says offline
+  /// \throws Error{kModelNotFound, kCorruptModel, kUnsupported, kInvalidInput}, and as find_model() for a name
   static Engine load(const std::string& model, const LoadOptions& options = {});
 
   /// One vector per text, in input order; an empty string gives a vector too.

@@ -4,6 +4,7 @@
 #include "mlxe/engine.h"
 #include "mlxe/error.h"
 #include "mlxe/families.h"
+#include "mlxe/hub.h"
 #include "mlxe/options.h"
 #include "mlxe/output.h"
 #include "mlxe/similarity.h"

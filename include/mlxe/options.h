@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "mlxe/hub.h"
+
 namespace mlxe {
 
 enum class Device {
@@ -60,6 +62,10 @@ struct LoadOptions {
   bool expand_quantized = false;
   /// Called after each operation, by several workers at once; nothing is measured while this is empty.
   std::function<void(const OperationTime&)> on_operation = {};
+  /// Where names are looked for and how they are downloaded: the model's, an adapter's and that of an adapter's base.
+  HubOptions hub = {};
+  /// Told of each step of a load as it begins: download, register, validate, import, initialise, return.
+  std::function<void(std::string_view)> on_step = {};
 };
 
 /// What the texts of a call are; it picks their prompt where neither a prompt nor a name is given, as encode_query and

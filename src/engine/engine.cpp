@@ -39,7 +39,10 @@ struct Engine::Impl {
 
 Engine Engine::load(const std::string& model, const LoadOptions& options) {
   return with_memory_errors("load the model", [&] {
-    const std::filesystem::path folder = resolve_model(model);
+    if (options.on_step) {
+      options.on_step(fmt::format("download: looking for '{}'", model));
+    }
+    const std::filesystem::path folder = resolve_model(model, options.hub);
     LoadedModel loaded = load_model(folder, options, make_backend(options));
     return Engine(std::make_unique<Impl>(Impl{TextEncoder(std::move(loaded))}));
   });

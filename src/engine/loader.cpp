@@ -227,11 +227,17 @@ void describe_backend(const BackendInfo& backend, ModelInfo& info) {
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options,
                        std::unique_ptr<Backend> backend) {
+  const auto tell = [&](std::string_view text) {
+    if (options.on_step) {
+      options.on_step(text);
+    }
+  };
   std::optional<GgufModel> gguf;
   if (const auto path = find_gguf(folder)) {
     gguf = read_gguf_model(*path);
   }
-  const ModelFolders folders = find_model_folders(gguf ? gguf->path.parent_path() : folder, options.adapter);
+  const ModelFolders folders =
+      find_model_folders(gguf ? gguf->path.parent_path() : folder, options.adapter, options.hub);
   std::optional<LateInteractionSpec> late = read_late_interaction(folders.pipeline);
   if (late && options.pooling) {
     throw Error(ErrorCode::kInvalidInput,
@@ -242,6 +248,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   const std::filesystem::path text_folder = tokenizer_folder(folders.adapter.value_or(model_folder), model_folder);
   const JsonFields config = gguf ? gguf->config : load_config(model_folder, pipeline.is_static);
   const Architecture& architecture = find_architecture(config.text("model_type"));
+  tell(fmt::format("register: model_type '{}' of {}", architecture.model_type, config.what()));
+  tell("validate: configuration, modules and tokenizer");
   TextSettings settings = load_text_settings(folders.pipeline, text_folder, model_folder, pipeline.is_static);
   if (gguf) {
     apply_gguf(*gguf, pipeline, settings);
@@ -267,6 +275,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     lower_max_length(settings, kYesNoMaxLength, "the prompt of Qwen3-Reranker");
   }
 
+  tell(fmt::format("import: weights of {}", model_folder.string()));
   const WeightMapOptions weight_options = {.quantization = QuantizationConfig::parse(config),
                                            .translate = translator_of(config),
                                            .expand_quantized = options.expand_quantized};
@@ -277,6 +286,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     merge_lora(*folders.adapter, read_lora_config(*folders.adapter), weights, architecture.weight_name);
     info.adapter = folders.adapter->string();
   }
+  tell(fmt::format("initialise: {} for the task '{}'", architecture.model_type, to_string(task.task)));
   std::unique_ptr<Model> model = architecture.make(config, weights, *backend, task.head);
   const ModelTraits& traits = model->traits();
   std::vector<std::variant<DenseLayer, NormalizeStep>> steps;
@@ -331,6 +341,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   info.warnings.insert(info.warnings.end(), expansions.begin(), expansions.end());
   info.warnings.insert(info.warnings.end(), task.warnings.begin(), task.warnings.end());
   info.warnings.insert(info.warnings.end(), traits.warnings.begin(), traits.warnings.end());
+  tell(fmt::format("return: {} parameters on {}, {}", info.num_parameters, info.device, info.precision));
   return {.backend = std::move(backend),
           .model = std::move(model),
           .tokenizer = std::move(tokenizer),

@@ -36,7 +36,7 @@ std::optional<fs::path> adapter_in(const fs::path& folder) {
   return std::nullopt;
 }
 
-fs::path find_base(const fs::path& adapter) {
+fs::path find_base(const fs::path& adapter, const HubOptions& hub) {
   const std::string name = read_lora_config(adapter).base_model;
   if (name.empty()) {
     throw Error(ErrorCode::kCorruptModel,
@@ -48,7 +48,7 @@ fs::path find_base(const fs::path& adapter) {
   const bool climbs = std::ranges::find(path, fs::path("..")) != path.end();
   const fs::path inside = adapter / path;
   try {
-    fs::path base = path.is_relative() && !climbs && fs::is_directory(inside) ? inside : resolve_model(name);
+    fs::path base = path.is_relative() && !climbs && fs::is_directory(inside) ? inside : resolve_model(name, hub);
     if (adapter_in(base)) {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("'{}' is an adapter itself, an adapter of an adapter is not supported", base.string()));
@@ -65,10 +65,13 @@ fs::path find_base(const fs::path& adapter) {
 
 }  // namespace
 
-ModelFolders find_model_folders(const fs::path& folder, const std::optional<std::string>& adapter) {
+ModelFolders find_model_folders(const fs::path& folder, const std::optional<std::string>& adapter,
+                                const HubOptions& hub) {
+  HubOptions others = hub;
+  others.revision.reset();
   const std::optional<fs::path> own = adapter_in(folder);
   if (adapter) {
-    const fs::path found = resolve_model(*adapter);
+    const fs::path found = resolve_model(*adapter, others);
     if (!has_adapter(found)) {
       throw Error(ErrorCode::kCorruptModel,
                   fmt::format("'{}' holds no adapter_config.json, so it is no adapter", found.string()));
@@ -87,7 +90,7 @@ ModelFolders find_model_folders(const fs::path& folder, const std::optional<std:
   if (has_model(*own)) {
     return {.pipeline = has_pipeline(folder) ? folder : *own, .base = own, .adapter = own};
   }
-  const fs::path base = find_base(*own);
+  const fs::path base = find_base(*own, others);
   const fs::path model = fs::exists(base / "config.json") ? base : base / kTransformer;
   return {.pipeline = has_pipeline(folder) ? folder : base, .base = model, .adapter = own};
 }

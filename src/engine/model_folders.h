@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "mlxe/hub.h"
+
 namespace mlxe {
 
 struct ModelFolders {
@@ -17,9 +19,10 @@ struct ModelFolders {
 /// \param folder   a model's, or that of an adapter: then its base is the same folder if that has weights, else what
 ///                 base_model_name_or_path names (a folder inside the adapter's own first, then as Engine::load does)
 /// \param adapter  folder or name of an adapter that `folder` is the base of
+/// \param hub      how such names are looked up; its revision is the model's own, not theirs
 /// \throws Error{kModelNotFound, kCorruptModel, kUnsupported}
 [[nodiscard]] ModelFolders find_model_folders(const std::filesystem::path& folder,
-                                              const std::optional<std::string>& adapter);
+                                              const std::optional<std::string>& adapter, const HubOptions& hub = {});
 
 /// The folder to read tokenizer.json and its settings from: the first of the two that has the file, else the second.
 [[nodiscard]] std::filesystem::path tokenizer_folder(const std::filesystem::path& own,

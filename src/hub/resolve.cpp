@@ -1,50 +1,31 @@
-// Looking up a model: folder, alias, cache; the network is never asked.
+// Looking up a model: folder, alias, cache, and the hub if need be.
 #include "hub/resolve.h"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/nearest.h"
+#include "base/utf8.h"
+#include "hub/cache_layout.h"
 #include "hub/families.h"
-#include "mlxe/error.h"
+#include "hub/find_model.h"
+#include "hub/hub_api.h"
+#include "hub/model_name.h"
+#include "hub/snapshot_check.h"
+#include "hub/snapshot_download.h"
 
 namespace mlxe {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::optional<fs::path> folder_from_environment(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value == '\0') {
-    return std::nullopt;
-  }
-  return fs::path(value);
-}
-
-// The order of huggingface_hub's constants.py. Nothing if not even HOME is set.
-std::optional<fs::path> cache_folder() {
-  if (const auto cache = folder_from_environment("HF_HUB_CACHE")) {
-    return cache;
-  }
-  if (const auto home = folder_from_environment("HF_HOME")) {
-    return *home / "hub";
-  }
-  if (const auto cache = folder_from_environment("XDG_CACHE_HOME")) {
-    return *cache / "huggingface" / "hub";
-  }
-  if (const auto home = folder_from_environment("HOME")) {
-    return *home / ".cache" / "huggingface" / "hub";
-  }
-  return std::nullopt;
-}
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -56,12 +37,139 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// A folder, or a whole model in one file.
+bool is_local(const std::string& name) {
+  return is_folder(name) || (is_file(name) && fs::path(name).extension() == ".gguf");
+}
+
 // A whole model in one file.
 bool holds_gguf(const fs::path& folder) {
   std::error_code ignored;
   const fs::directory_iterator entries(folder, ignored);
   return std::any_of(begin(entries), end(entries),
                      [](const fs::directory_entry& entry) { return entry.path().extension() == ".gguf"; });
+}
+
+// What nobody types for a repository: "org/name" has one slash between two plain words.
+bool looks_like_path(std::string_view name) {
+  return name.starts_with('/') || name.starts_with('.') || name.starts_with('~') || name.ends_with('/') ||
+         name.find('\\') != std::string_view::npos || std::ranges::count(name, '/') > 1;
+}
+
+std::string suggestion(std::string_view name) {
+  const auto nearest = nearest_name(name, known_model_names());
+  return nearest && *nearest != name ? fmt::format("; did you mean '{}'?", *nearest) : std::string();
+}
+
+/// A name taken apart and checked, with all that it may stand for.
+struct Wanted {
+  std::string name;  ///< without the revision
+  std::string revision;
+  std::vector<std::string> repositories;
+};
+
+Wanted parse(const std::string& name, const HubOptions& options) {
+  if (name.empty()) {
+    throw Error(ErrorCode::kInvalidInput, "the name of the model is empty, a folder or a name is wanted");
+  }
+  if (is_file(name)) {  // find_model() has taken a GGUF file before
+    throw Error(ErrorCode::kModelNotFound, fmt::format("'{}' is a file, the folder of a model is wanted", name));
+  }
+  const ModelName parsed = parse_model_name(name);
+  if (looks_like_path(parsed.repository) || !is_repository_name(parsed.repository)) {
+    throw Error(ErrorCode::kModelNotFound,
+                fmt::format("there is no model folder '{}'", printable(name, 300)) + suggestion(name));
+  }
+  const std::string revision = options.revision ? *options.revision : parsed.revision.value_or("main");
+  if (!is_revision(revision)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("'{}' is no revision, wanted a branch, a tag or a commit", printable(revision, 100)));
+  }
+  return {.name = parsed.repository, .revision = revision, .repositories = candidate_repositories(parsed.repository)};
+}
+
+std::optional<Snapshot> in_cache(const Wanted& wanted, const std::string& repository) {
+  const auto cache_path = hub_cache_folder();
+  if (!cache_path) {
+    return std::nullopt;
+  }
+  const CachedRepository cache(*cache_path, repository);
+  const auto commit = cache.commit_of(wanted.revision);
+  if (!commit) {
+    return std::nullopt;
+  }
+  return Snapshot{.folder = cache.snapshot(*commit).string(),
+                  .repository = repository,
+                  .revision = wanted.revision,
+                  .commit = *commit};
+}
+
+std::string at_revision(const Wanted& wanted) {
+  return wanted.revision == "main" ? std::string() : fmt::format(" at revision '{}'", wanted.revision);
+}
+
+/// \param after  what the hub said, if it was asked
+[[noreturn]] void throw_not_found(const Wanted& wanted, std::string_view after, ErrorCode code) {
+  std::string looked;
+  if (const auto cache = hub_cache_folder()) {
+    std::vector<std::string> folders;
+    for (const std::string& repository : wanted.repositories) {
+      folders.push_back(fmt::format("'{}'", CachedRepository(*cache, repository).folder().string()));
+    }
+    looked = fmt::format("the Hugging Face cache lacks it (looked for {})", fmt::join(folders, " and "));
+  } else {
+    looked = "the Hugging Face cache has no place, as HF_HUB_CACHE, HF_HOME and HOME are all unset";
+  }
+  throw Error(code, fmt::format("there is no model '{}'{}: no folder of that name, {}, and {}{}", wanted.name,
+                                at_revision(wanted), looked, after, suggestion(wanted.name)));
+}
+
+bool is_offline(const HubOptions& options) {
+  return options.offline || read_hub_environment().offline;
+}
+
+constexpr std::string_view kNotAsked = "the hub was not asked, as HF_HUB_OFFLINE or --offline says";
+
+Snapshot download(const Wanted& wanted, const HubOptions& options) {
+  const HubEnvironment environment = online_environment(wanted.name, options);
+  try {
+    for (const std::string& repository : wanted.repositories) {
+      if (auto snapshot = download_snapshot(repository, wanted.revision, environment, options)) {
+        return *snapshot;
+      }
+    }
+  } catch (const HubUnreachable& error) {
+    throw_not_found(wanted, error.what(), ErrorCode::kIo);
+  }
+  throw_not_found(wanted,
+                  fmt::format("{} shows none of that name{}", environment.endpoint,
+                              environment.token ? "" : " without a token (HF_TOKEN, for private ones)"),
+                  ErrorCode::kModelNotFound);
+}
+
+/// Adds to a snapshot what it lacks, at its own commit; a copy that loads will do if the hub cannot be reached.
+Snapshot complete(const Snapshot& found, Completeness state, const HubOptions& options) {
+  const HubEnvironment environment = online_environment(found.repository, options);
+  try {
+    if (auto snapshot = download_snapshot(found.repository, found.commit, environment, options)) {
+      snapshot->revision = found.revision;
+      return *snapshot;
+    }
+    if (state == Completeness::kIncomplete) {
+      throw Error(ErrorCode::kModelNotFound, fmt::format("{} holds a part of '{}', and {} no longer has it",
+                                                         found.folder, found.repository, environment.endpoint));
+    }
+  } catch (const HubUnreachable& error) {
+    if (state == Completeness::kIncomplete) {
+      throw Error(ErrorCode::kIo,
+                  fmt::format("{} holds a part of '{}', and {}", found.folder, found.repository, error.what()));
+    }
+    if (options.on_message) {
+      options.on_message(fmt::format("{}; using revision {} of '{}' as the cache has it", error.what(), found.commit,
+                                     found.repository));
+    }
+  }
+  return found;
 }
 
 fs::path checked_folder(const fs::path& folder) {
@@ -76,92 +184,53 @@ fs::path checked_folder(const fs::path& folder) {
   return folder;
 }
 
-// What nobody types for a repository: "org/name" has one slash between two plain words.
-bool looks_like_path(std::string_view name) {
-  return name.starts_with('/') || name.starts_with('.') || name.starts_with('~') || name.ends_with('/') ||
-         name.find('\\') != std::string_view::npos || std::count(name.begin(), name.end(), '/') > 1;
-}
-
-// Only such names become parts of a path below the cache.
-bool is_repository_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.' || c == '/';
-  };
-  return !name.empty() && name.size() <= 200 && std::all_of(name.begin(), name.end(), allowed) &&
-         name.find("..") == std::string_view::npos;
-}
-
-fs::path repository_folder(const fs::path& cache, std::string_view repository) {
-  std::string name = "models--";
-  for (const char c : repository) {
-    name += c == '/' ? std::string("--") : std::string(1, c);
-  }
-  return cache / name;
-}
-
-// refs/main holds the commit that `main` was at; snapshots/<commit> is the folder of links to the files.
-std::optional<fs::path> snapshot_of(const fs::path& repository) {
-  std::ifstream reference(repository / "refs" / "main");
-  std::string commit;
-  reference >> commit;
-  if (commit.empty() || commit.find('/') != std::string::npos || commit.starts_with('.')) {
-    return std::nullopt;
-  }
-  fs::path snapshot = repository / "snapshots" / commit;
-  return is_folder(snapshot) ? std::optional(std::move(snapshot)) : std::nullopt;
-}
-
-std::string suggestion(std::string_view name) {
-  const auto nearest = nearest_name(name, known_model_names());
-  return nearest && *nearest != name ? fmt::format("; did you mean '{}'?", *nearest) : std::string();
-}
-
-std::vector<std::string> candidates(const std::string& name) {
-  if (const auto repository = repository_of_alias(name)) {
-    return {*repository};
-  }
-  if (name.find('/') != std::string::npos) {
-    return {name};
-  }
-  return {name, "sentence-transformers/" + name};
-}
-
 }  // namespace
 
-fs::path resolve_model(const std::string& name) {
-  if (name.empty()) {
-    throw Error(ErrorCode::kInvalidInput, "the name of the model is empty, a folder or a name is wanted");
+HubEnvironment online_environment(std::string_view name, const HubOptions& options) {
+  HubEnvironment environment = read_hub_environment();
+  if (options.offline || environment.offline) {
+    throw Error(ErrorCode::kModelNotFound, fmt::format("'{}' would have to be downloaded, but {}", name, kNotAsked));
   }
-  if (is_folder(name)) {
-    return checked_folder(name);
-  }
-  if (is_file(name)) {
-    if (fs::path(name).extension() == ".gguf") {
-      return name;
+  return environment;
+}
+
+Snapshot find_cached_snapshot(const std::string& name, const HubOptions& options) {
+  const Wanted wanted = parse(name, options);
+  for (const std::string& repository : wanted.repositories) {
+    if (auto snapshot = in_cache(wanted, repository)) {
+      return *snapshot;
     }
-    throw Error(ErrorCode::kModelNotFound, fmt::format("'{}' is a file, the folder of a model is wanted", name));
   }
-  if (looks_like_path(name) || !is_repository_name(name)) {
-    throw Error(ErrorCode::kModelNotFound, fmt::format("there is no model folder '{}'", name) + suggestion(name));
+  throw_not_found(wanted, "only the cache was looked at", ErrorCode::kModelNotFound);
+}
+
+Snapshot find_model(const std::string& name, const HubOptions& options) {
+  if (is_local(name)) {
+    return {.folder = name};
   }
-  const auto cache = cache_folder();
-  std::string looked;
-  for (const std::string& repository : candidates(name)) {
-    if (!cache) {
-      break;
+  const Wanted wanted = parse(name, options);
+  for (const std::string& repository : wanted.repositories) {
+    if (const auto snapshot = in_cache(wanted, repository)) {
+      const Completeness state = check_snapshot(CachedRepository(*hub_cache_folder(), repository), snapshot->commit);
+      return state == Completeness::kComplete || is_offline(options) ? *snapshot : complete(*snapshot, state, options);
     }
-    const fs::path folder = repository_folder(*cache, repository);
-    if (const auto snapshot = snapshot_of(folder)) {
-      return checked_folder(*snapshot);
-    }
-    looked += fmt::format("{}'{}'", looked.empty() ? "" : " and ", folder.string());
   }
-  throw Error(ErrorCode::kModelNotFound,
-              fmt::format("there is no model '{}': no folder of that name, and the Hugging Face cache {}{}", name,
-                          cache ? fmt::format("lacks it (looked for {})", looked)
-                                : std::string("has no place, as HF_HUB_CACHE, HF_HOME and HOME are all unset"),
-                          suggestion(name)));
+  if (is_offline(options)) {
+    throw_not_found(wanted, kNotAsked, ErrorCode::kModelNotFound);
+  }
+  return download(wanted, options);
+}
+
+Snapshot download_model(const std::string& name, const HubOptions& options) {
+  if (is_local(name)) {
+    return {.folder = name};
+  }
+  return download(parse(name, options), options);
+}
+
+fs::path resolve_model(const std::string& name, const HubOptions& options) {
+  const fs::path found = find_model(name, options).folder;
+  return is_file(found) ? found : checked_folder(found);
 }
 
 }  // namespace mlxe

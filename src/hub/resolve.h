@@ -1,17 +1,17 @@
-// From the name of a model to its folder on this machine.
+// From the name of a model to its folder on this machine, for the rooms above.
 #pragma once
 
 #include <filesystem>
 #include <string>
 
+#include "mlxe/hub.h"
+
 namespace mlxe {
 
-/// An existing folder wins; else an alias (families.h) or "org/name" is looked up in the Hugging Face cache:
-/// HF_HUB_CACHE, else HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub, revision "main".
-/// A bare name that is no alias is tried as it is and under sentence-transformers/.
-/// \returns a folder that holds config.json, modules.json or adapter_config.json
-/// \throws Error{kModelNotFound} saying where was looked, and the nearest known name;
-///         Error{kCorruptModel} for a folder without any of the three; Error{kInvalidInput} for an empty name
-[[nodiscard]] std::filesystem::path resolve_model(const std::string& name);
+/// The folder (or GGUF file) of find_model(), which must look like a model's: config.json, modules.json or
+/// adapter_config.json, or weights in GGUF.
+/// \throws as find_model(); Error{kCorruptModel} for a folder without any of these; Error{kInvalidInput} for an empty
+/// name
+[[nodiscard]] std::filesystem::path resolve_model(const std::string& name, const HubOptions& options = {});
 
 }  // namespace mlxe

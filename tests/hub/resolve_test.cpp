@@ -34,10 +34,11 @@ class Resolve : public testing::Test {
     root_ = fs::temp_directory_path() / ("mlxe_resolve_" + std::to_string(::getpid()));
     fs::create_directories(root_ / "work");
     fs::current_path(root_ / "work");
-    for (const char* name : {"HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"}) {
+    for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"}) {
       unsetenv(name);
     }
     setenv("HOME", root_.c_str(), 1);
+    setenv("HF_HUB_OFFLINE", "1", 1);
   }
 
   void TearDown() override {
