@@ -20,6 +20,9 @@ void add_sparse_command(CLI::App& app, Session& session);
 void add_tokens_command(CLI::App& app, Session& session);
 void add_info_command(CLI::App& app, Session& session);
 void add_families_command(CLI::App& app, Session& session);
+void add_download_command(CLI::App& app, Session& session);
+void add_verify_command(CLI::App& app, Session& session);
+void add_cache_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);
 
 }  // namespace mlxe::cli

@@ -123,6 +123,9 @@ int run(int argc, char** argv) {
   add_tokens_command(app, session);
   add_info_command(app, session);
   add_families_command(app, session);
+  add_download_command(app, session);
+  add_verify_command(app, session);
+  add_cache_command(app, session);
   add_bench_command(app, session);
   try {
     app.parse(arguments_of(argc, argv));

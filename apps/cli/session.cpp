@@ -13,6 +13,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "flag_text.h"
+#include "hub_talk.h"
 
 namespace mlxe::cli {
 namespace {
@@ -32,8 +33,17 @@ void add_choice(CLI::App& app, const std::string& flag, T& target, const std::ma
 
 }  // namespace
 
+void add_hub_flags(CLI::App& app, Session& session) {
+  add_text_option(app, "--revision", session.load.hub.revision,
+                  "branch, tag or commit of a model that is named, as in NAME@REVISION [main]");
+  app.add_flag("--offline", session.load.hub.offline, "use what the cache holds and open no connection");
+  app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
+  app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
+}
+
 void add_model_flags(CLI::App& app, Session& session) {
-  add_text_option(app, "-m,--model", session.model, "a model folder, or a name that the Hugging Face cache holds");
+  add_text_option(app, "-m,--model", session.model,
+                  "a model folder, or a name: an alias or ORG/NAME, downloaded if the Hugging Face cache lacks it");
   add_choice<Device>(app, "--device", session.load.device,
                      {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"mlx", Device::kMlx}},
                      "where to compute [auto]");
@@ -50,8 +60,7 @@ void add_model_flags(CLI::App& app, Session& session) {
   add_text_option(app, "--adapter", session.load.adapter, "a LoRA adapter to merge into the model: a folder or a name");
   app.add_flag("--expand-quantized", session.load.expand_quantized,
                "expand a quantised checkpoint's weights at load: more memory, the same vectors");
-  app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
-  app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
+  add_hub_flags(app, session);
 }
 
 void add_task_flag(CLI::App& app, Session& session) {
@@ -102,14 +111,21 @@ void add_embed_flags(CLI::App& app, Session& session) {
 void require_model(const Session& session) {
   if (session.model.empty()) {
     throw Error(ErrorCode::kInvalidInput,
-                "no model was named: add --model FOLDER, or --model NAME for one in the Hugging Face cache");
+                "no model was named: add --model FOLDER, or --model NAME for one of the Hugging Face Hub");
   }
 }
 
 Engine load_engine(const Session& session) {
   require_model(session);
   const auto start = std::chrono::steady_clock::now();
-  Engine engine = Engine::load(session.model, session.load);
+  HubTalk talk(session);
+  LoadOptions options = session.load;
+  options.hub = talk.options();
+  if (session.verbose) {
+    options.on_step = [&](std::string_view step) { detail(session, step); };
+  }
+  Engine engine = Engine::load(session.model, options);
+  talk.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const ModelInfo& info = engine.info();
   for (const std::string& warning : info.warnings) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mlxe/engine.h"
+#include "mlxe/hub.h"
 
 namespace CLI {
 class App;
@@ -23,7 +24,9 @@ struct Session {
   std::function<int()> action;  ///< set by the subcommand; returns the exit code
 };
 
-void add_model_flags(CLI::App& app, Session& session);   ///< -m --device --precision --threads --pooling -v -q
+/// --revision --offline -v -q: what a command that wants a model's files alone takes.
+void add_hub_flags(CLI::App& app, Session& session);
+void add_model_flags(CLI::App& app, Session& session);   ///< those, -m --device --precision --threads --pooling -v -q
 void add_task_flag(CLI::App& app, Session& session);     ///< --task, where the command itself does not decide it
 void add_run_flags(CLI::App& app, Session& session);     ///< --max-length --on-overflow --batch-tokens
 void add_embed_flags(CLI::App& app, Session& session);   ///< those, and --prompt --dimensions --no-normalize

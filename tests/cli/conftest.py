@@ -40,7 +40,7 @@ def run(binary):
             capture_output="stdout" not in more,
             text=text,
             timeout=300,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "HF_HUB_OFFLINE": "1", **(env or {})},
             **({"stderr": subprocess.PIPE} if "stdout" in more else {}),
             **more,
         )
