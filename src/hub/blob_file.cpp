@@ -19,6 +19,7 @@ namespace mlxe {
 namespace {
 
 constexpr std::size_t kFirstBytes = 64;
+constexpr std::uint64_t kSyncedBytes = std::uint64_t{64} << 20U;  // tokenizers and configuration are smaller
 
 [[noreturn]] void throw_cannot(const char* verb, const std::filesystem::path& path, int error,
                                std::uint64_t missing = 0) {
@@ -149,8 +150,9 @@ void BlobFile::restart() {
 
 void BlobFile::finish() {
   push([this](Work& work) {
-    // A rename may be on disk before the bytes are: after a power cut the name would promise what is not there.
-    if (::fsync(work.descriptor) != 0 && errno != EINVAL) {
+    // A rename may be on disk before the bytes are: after a power cut the name would promise what is not there. Of
+    // weights the reader notices, as their header tells their length; waiting for the disk would halve a fast download.
+    if (work.whole_size <= kSyncedBytes && ::fsync(work.descriptor) != 0 && errno != EINVAL) {
       throw_cannot("write", work.path, errno);
     }
     char first[kFirstBytes];

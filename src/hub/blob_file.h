@@ -30,7 +30,7 @@ class BlobFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   void append(ByteBuffer buffer);
   void restart();  ///< empties it
-  void finish();   ///< makes it durable and computes the hash; size() must be the whole size
+  void finish();   ///< computes the hash; size() must be the whole size. A file below 64 MiB is made durable, too
 
   /// True when finish() has done its work. \throws Error{kIo} of an earlier write
   [[nodiscard]] bool finished() const;

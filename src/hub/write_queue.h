@@ -14,7 +14,7 @@ namespace mlxe {
 
 /// Bytes on their way to a file.
 struct ByteBuffer {
-  static constexpr std::size_t kCapacity = std::size_t{1} << 20U;
+  static constexpr std::size_t kCapacity = std::size_t{256} << 10U;  // fits a core's own cache
   std::unique_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(kCapacity);
   std::size_t size = 0;
   [[nodiscard]] std::size_t room() const { return kCapacity - size; }
@@ -36,7 +36,7 @@ class WriteQueue {
   void wait_for_a_task(std::chrono::milliseconds most);
 
  private:
-  static constexpr std::size_t kMaxWaiting = 16;  // of at most a megabyte each
+  static constexpr std::size_t kMaxWaiting = 64;  // 16 MiB
   void run();
 
   std::mutex mutex_;
