@@ -23,6 +23,7 @@ void add_families_command(CLI::App& app, Session& session);
 void add_download_command(CLI::App& app, Session& session);
 void add_verify_command(CLI::App& app, Session& session);
 void add_cache_command(CLI::App& app, Session& session);
+void add_convert_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);
 
 }  // namespace mlxe::cli

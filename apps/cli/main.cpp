@@ -126,6 +126,7 @@ int run(int argc, char** argv) {
   add_download_command(app, session);
   add_verify_command(app, session);
   add_cache_command(app, session);
+  add_convert_command(app, session);
   add_bench_command(app, session);
   try {
     app.parse(arguments_of(argc, argv));

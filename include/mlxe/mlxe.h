@@ -1,6 +1,7 @@
 // Everything public, in one include.
 #pragma once
 
+#include "mlxe/convert.h"
 #include "mlxe/engine.h"
 #include "mlxe/error.h"
 #include "mlxe/families.h"
