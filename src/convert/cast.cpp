@@ -2,12 +2,9 @@
 #include "convert/cast.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstdint>
-#include <cstring>
+#include <string>
 
-#include "base/half.h"
+#include "convert/cast_kernels.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
@@ -15,52 +12,67 @@ namespace {
 
 constexpr std::size_t kBlock = 1024;  // elements that stay in the first-level cache between two steps
 
-void widen_float16(const std::uint16_t* source, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t half = source[i];
-    const std::uint32_t magnitude = half & 0x7FFFU;
-    const std::uint32_t tiny = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<int>(magnitude)) * 0x1p-24F);
-    const std::uint32_t rebias = magnitude < 0x7C00U ? 112U << 23U : 224U << 23U;
-    const std::uint32_t normal = (magnitude << 13U) + rebias;
-    out[i] = std::bit_cast<float>(((half & 0x8000U) << 16U) | (magnitude < 0x0400U ? tiny : normal));
+using WidenLoop = void (*)(const std::byte* source, std::size_t count, float* out);
+using NarrowLoop = std::size_t (*)(const float* source, std::size_t count, std::byte* out);
+
+template <DType kType>
+MLXE_EVERYWHERE void widen_all(const std::byte* source, std::size_t count, float* out) {
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    cast_kernels::widen<kType, kBlock>(source + begin * size_bytes(kType), std::min(kBlock, count - begin),
+                                       out + begin);
   }
 }
 
-void widen_bfloat16(const std::uint16_t* source, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    out[i] = bfloat16_to_float(source[i]);
+template <DType kType>
+MLXE_EVERYWHERE std::size_t narrow_all(const float* source, std::size_t count, std::byte* out) {
+  std::size_t beyond = 0;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    beyond += cast_kernels::narrow<kType, kBlock>(source + begin, std::min(kBlock, count - begin),
+                                                  out + begin * size_bytes(kType));
   }
+  return beyond;
 }
 
-std::size_t narrow_to_float16(const float* source, std::size_t count, std::uint16_t* out) {
-  std::uint32_t overflows = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(source[i]);
-    const std::uint32_t sign = (bits >> 16U) & 0x8000U;
-    const std::uint32_t magnitude = bits & 0x7FFF'FFFFU;
-    const std::uint32_t nan = 0x7E00U | ((magnitude >> 13U) & 0x03FFU);
-    const std::uint32_t tiny = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) - 0x3F00'0000U;
-    const std::uint32_t normal = (magnitude - (112U << 23U) + 0x0FFFU + ((magnitude >> 13U) & 1U)) >> 13U;
-    std::uint32_t half = magnitude < 0x3880'0000U ? tiny : normal;
-    half = magnitude >= 0x477F'F000U ? 0x7C00U : half;
-    half = magnitude > 0x7F80'0000U ? nan : half;
-    overflows += magnitude >= 0x477F'F000U && magnitude < 0x7F80'0000U ? 1U : 0U;
-    out[i] = static_cast<std::uint16_t>(sign | half);
-  }
-  return overflows;
+template <DType kType>
+void widen_anywhere(const std::byte* source, std::size_t count, float* out) {
+  widen_all<kType>(source, count, out);
 }
 
-std::size_t narrow_to_bfloat16(const float* source, std::size_t count, std::uint16_t* out) {
-  std::uint32_t overflows = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(source[i]);
-    const std::uint32_t magnitude = bits & 0x7FFF'FFFFU;
-    const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
-    const std::uint32_t nan = (bits >> 16U) | 0x0040U;
-    overflows += magnitude >= 0x7F7F'8000U && magnitude < 0x7F80'0000U ? 1U : 0U;
-    out[i] = static_cast<std::uint16_t>(magnitude > 0x7F80'0000U ? nan : rounded);
+template <DType kType>
+std::size_t narrow_anywhere(const float* source, std::size_t count, std::byte* out) {
+  return narrow_all<kType>(source, count, out);
+}
+
+#ifdef MLXE_AVX2
+template <DType kType>
+MLXE_AVX2 void widen_avx2(const std::byte* source, std::size_t count, float* out) {
+  widen_all<kType>(source, count, out);
+}
+
+template <DType kType>
+MLXE_AVX2 std::size_t narrow_avx2(const float* source, std::size_t count, std::byte* out) {
+  return narrow_all<kType>(source, count, out);
+}
+#endif
+
+template <DType kType>
+WidenLoop widen_loop() {
+#ifdef MLXE_AVX2
+  if (cast_kernels::has_avx2()) {
+    return widen_avx2<kType>;
   }
-  return overflows;
+#endif
+  return widen_anywhere<kType>;
+}
+
+template <DType kType>
+NarrowLoop narrow_loop() {
+#ifdef MLXE_AVX2
+  if (cast_kernels::has_avx2()) {
+    return narrow_avx2<kType>;
+  }
+#endif
+  return narrow_anywhere<kType>;
 }
 
 [[noreturn]] void throw_no_float(DType dtype) {
@@ -71,54 +83,36 @@ std::size_t narrow_to_bfloat16(const float* source, std::size_t count, std::uint
 }  // namespace
 
 void widen(DType dtype, const std::byte* source, std::size_t count, float* out) {
-  if (dtype == DType::kFloat32) {
-    std::memcpy(out, source, count * sizeof(float));
-    return;
-  }
-  if (!is_float(dtype)) {
-    throw_no_float(dtype);
-  }
-  std::array<std::uint16_t, kBlock> block;  // the source may start at an odd byte
-  for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    const std::size_t size = std::min(kBlock, count - begin);
-    std::memcpy(block.data(), source + begin * 2, size * 2);
-    dtype == DType::kFloat16 ? widen_float16(block.data(), size, out + begin)
-                             : widen_bfloat16(block.data(), size, out + begin);
+  switch (dtype) {
+    case DType::kFloat32: widen_anywhere<DType::kFloat32>(source, count, out); return;
+    case DType::kFloat16: widen_loop<DType::kFloat16>()(source, count, out); return;
+    case DType::kBFloat16: widen_loop<DType::kBFloat16>()(source, count, out); return;
+    default: throw_no_float(dtype);
   }
 }
 
 std::size_t narrow(const float* source, std::size_t count, DType dtype, std::byte* out) {
-  if (dtype == DType::kFloat32) {
-    std::memcpy(out, source, count * sizeof(float));
-    return 0;
+  switch (dtype) {
+    case DType::kFloat32: return narrow_anywhere<DType::kFloat32>(source, count, out);
+    case DType::kFloat16: return narrow_loop<DType::kFloat16>()(source, count, out);
+    case DType::kBFloat16: return narrow_loop<DType::kBFloat16>()(source, count, out);
+    default: throw_no_float(dtype);
   }
-  if (!is_float(dtype)) {
-    throw_no_float(dtype);
-  }
-  std::array<std::uint16_t, kBlock> block;
-  std::size_t overflows = 0;
-  for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    const std::size_t size = std::min(kBlock, count - begin);
-    overflows += dtype == DType::kFloat16 ? narrow_to_float16(source + begin, size, block.data())
-                                          : narrow_to_bfloat16(source + begin, size, block.data());
-    std::memcpy(out + begin * 2, block.data(), size * 2);
-  }
-  return overflows;
 }
 
 std::size_t cast(DType from, const std::byte* source, std::size_t count, DType to, std::byte* out) {
   if (from == to && is_float(from)) {
-    std::memcpy(out, source, count * size_bytes(from));
+    std::copy_n(source, count * size_bytes(from), out);
     return 0;
   }
-  std::array<float, kBlock> block;
-  std::size_t overflows = 0;
+  float block[kBlock];
+  std::size_t beyond = 0;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t size = std::min(kBlock, count - begin);
-    widen(from, source + begin * size_bytes(from), size, block.data());
-    overflows += narrow(block.data(), size, to, out + begin * size_bytes(to));
+    widen(from, source + begin * size_bytes(from), size, block);
+    beyond += narrow(block, size, to, out + begin * size_bytes(to));
   }
-  return overflows;
+  return beyond;
 }
 
 }  // namespace mlxe

@@ -10,8 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "base/half.h"
-#include "convert/cast.h"
+#include "convert/cast_kernels.h"
 #include "convert/pack_codes.h"
 #include "mlxe/error.h"
 
@@ -22,17 +21,9 @@ constexpr int kLargestGroup = 128;
 constexpr std::size_t kLanes = 8;
 constexpr float kMagic = 12582912.0F;  // 1.5 * 2^23: adding it rounds to integers, ties to even, as rint() does
 
+using cast_kernels::round_to;
 using Codes = std::array<std::uint8_t, kLargestGroup>;
 using Lanes = std::array<float, kLanes>;
-
-/// What it is rounded to in an array of that type.
-float round_to(DType dtype, float value) {
-  switch (dtype) {
-    case DType::kFloat16: return float16_to_float(float_to_float16(value));
-    case DType::kBFloat16: return bfloat16_to_float(float_to_bfloat16(value));
-    default: return value;
-  }
-}
 
 struct Range {
   float smallest;
@@ -40,7 +31,7 @@ struct Range {
 };
 
 template <std::size_t kGroup>
-Range range_of(const float* w) {
+MLXE_EVERYWHERE Range range_of(const float* w) {
   Lanes low;
   Lanes high;
   std::copy_n(w, kLanes, low.begin());
@@ -61,12 +52,12 @@ struct GroupSums {
   float largest_error;
 };
 
-float sum_of(const Lanes& lanes) {
+MLXE_EVERYWHERE float sum_of(const Lanes& lanes) {
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 template <std::size_t kGroup>
-GroupSums compare(const float* w, const float* expanded) {
+MLXE_EVERYWHERE GroupSums compare(const float* w, const float* expanded) {
   Lanes error{};
   Lanes size{};
   Lanes largest{};
@@ -81,7 +72,7 @@ GroupSums compare(const float* w, const float* expanded) {
   return {sum_of(error), sum_of(size), *std::ranges::max_element(largest)};
 }
 
-void add(const GroupSums& group, QuantizationError& error) {
+MLXE_EVERYWHERE void add(const GroupSums& group, QuantizationError& error) {
   error.squared_error += static_cast<double>(group.squared_error);
   error.squared_size += static_cast<double>(group.squared_size);
   error.largest_error = std::max(error.largest_error, static_cast<double>(group.largest_error));
@@ -96,7 +87,7 @@ struct AffineGroup {
   float bias;
 };
 
-AffineGroup affine_group(const Range& range, float num_bins) {
+MLXE_EVERYWHERE AffineGroup affine_group(const Range& range, float num_bins) {
   constexpr float kLeastScale = 1e-7F;
   const bool from_below = std::fabs(range.smallest) > std::fabs(range.largest);
   const float step = std::max((range.largest - range.smallest) / num_bins, kLeastScale);
@@ -111,7 +102,7 @@ AffineGroup affine_group(const Range& range, float num_bins) {
 }
 
 template <std::size_t kGroup>
-void affine_codes(const float* w, const AffineGroup& group, float num_bins, std::uint8_t* codes) {
+MLXE_EVERYWHERE void affine_codes(const float* w, const AffineGroup& group, float num_bins, std::uint8_t* codes) {
   for (std::size_t i = 0; i < kGroup; ++i) {
     // Clamped before it is rounded, as rounding by the magic number is exact for small ones only; the order does not
     // matter, the bounds are integers.
@@ -122,24 +113,24 @@ void affine_codes(const float* w, const AffineGroup& group, float num_bins, std:
   }
 }
 
-template <std::size_t kGroup>
-QuantizationError quantize_affine(DType dtype, const std::byte* source, std::size_t count, int bits,
-                                  const QuantizedBlock& out) {
+template <std::size_t kGroup, DType kType>
+MLXE_EVERYWHERE QuantizationError quantize_affine(const std::byte* source, std::size_t count, int bits,
+                                                  const QuantizedBlock& out) {
   const auto num_bins = static_cast<float>((1 << bits) - 1);
-  const std::size_t side_bytes = size_bytes(dtype);
+  constexpr std::size_t side_bytes = size_bytes(kType);
   QuantizationError error;
   alignas(64) std::array<float, kGroup> w;
   alignas(64) std::array<float, kGroup> expanded;
   alignas(64) Codes codes;
   for (std::size_t group = 0; group * kGroup < count; ++group) {
-    widen(dtype, source + group * kGroup * size_bytes(dtype), kGroup, w.data());
+    cast_kernels::widen<kType, kGroup>(source + group * kGroup * size_bytes(kType), kGroup, w.data());
     const AffineGroup parts = affine_group(range_of<kGroup>(w.data()), num_bins);
     affine_codes<kGroup>(w.data(), parts, num_bins, codes.data());
     pack_codes(codes.data(), kGroup, bits, out.codes + group * kGroup * static_cast<std::size_t>(bits) / 8);
-    narrow(&parts.scale, 1, dtype, out.scales + group * side_bytes);
-    narrow(&parts.bias, 1, dtype, out.biases + group * side_bytes);
-    const float scale = round_to(dtype, parts.scale);
-    const float bias = round_to(dtype, parts.bias);
+    cast_kernels::narrow<kType, 1>(&parts.scale, 1, out.scales + group * side_bytes);
+    cast_kernels::narrow<kType, 1>(&parts.bias, 1, out.biases + group * side_bytes);
+    const float scale = round_to<kType>(parts.scale);
+    const float bias = round_to<kType>(parts.bias);
     for (std::size_t i = 0; i < kGroup; ++i) {
       expanded[i] = static_cast<float>(static_cast<int>(codes[i])) * scale + bias;
     }
@@ -149,7 +140,7 @@ QuantizationError quantize_affine(DType dtype, const std::byte* source, std::siz
 }
 
 template <std::size_t kGroup>
-float largest_magnitude(const float* w) {
+MLXE_EVERYWHERE float largest_magnitude(const float* w) {
   Lanes largest{};
   for (std::size_t i = 0; i < kGroup; i += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
@@ -161,7 +152,7 @@ float largest_magnitude(const float* w) {
 }
 
 /// To float8 E4M3: nearest, ties to even, beyond 448 the largest.
-std::uint8_t to_e4m3(float value) {
+MLXE_EVERYWHERE std::uint8_t to_e4m3(float value) {
   constexpr std::uint32_t kSubnormal = 141U << 23U;  // 2^14, whose last bit is the last one of a subnormal: 2^-9
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t magnitude = bits & 0x7FFF'FFFFU;
@@ -192,7 +183,7 @@ std::uint8_t nearest_e2m1(float value) {
 }
 
 template <std::size_t kGroup>
-void e2m1_codes(const float* v, std::uint8_t* codes) {
+MLXE_EVERYWHERE void e2m1_codes(const float* v, std::uint8_t* codes) {
   // Up to here the differences are exact in all three types, so that the nearest value is a matter of the midpoints;
   // a midpoint belongs to the smaller value, and what is nearest to zero has no sign.
   constexpr float kExact = 16.0F;
@@ -220,16 +211,18 @@ struct FloatScale {
   bool sound = true;
 };
 
-FloatScale e4m3_scale(DType dtype, float ratio) {
+template <DType kType>
+FloatScale e4m3_scale(float ratio) {
   const std::uint8_t code = to_e4m3(ratio);
   float value = 0;
   const std::byte byte{code};
   widen_scales(QuantizationMode::kNvfp4, DType::kUInt8, &byte, 1, &value);
-  return {.code = code, .divisor = round_to(dtype, value)};
+  return {.code = code, .divisor = round_to<kType>(value)};
 }
 
 /// The least power of two that is no smaller, or 1 for nothing.
-FloatScale e8m0_scale(DType dtype, float ratio) {
+template <DType kType>
+FloatScale e8m0_scale(float ratio) {
   int exponent = 0;
   if (ratio > 0 && std::isfinite(ratio)) {
     const float fraction = std::frexp(ratio, &exponent);  // in [0.5, 1)
@@ -237,21 +230,21 @@ FloatScale e8m0_scale(DType dtype, float ratio) {
   }
   // An exponent below -127 wraps around in the byte, as it does in libmlx.
   return {.code = static_cast<std::uint8_t>(static_cast<unsigned>(exponent + 127) & 0xFFU),
-          .divisor = round_to(dtype, std::ldexp(1.0F, exponent)),
+          .divisor = round_to<kType>(std::ldexp(1.0F, exponent)),
           .sound = exponent >= -127};
 }
 
 /// v = w / divisor, rounded to the type where that can change a code: an E8M0 scale is a power of two, and what its
 /// quotients lose among the smallest numbers is far below the least code.
-template <std::size_t kGroup>
-void divide(DType dtype, const float* w, float divisor, bool rounds, float* v) {
+template <std::size_t kGroup, DType kType>
+MLXE_EVERYWHERE void divide(const float* w, float divisor, bool rounds, float* v) {
   for (std::size_t i = 0; i < kGroup; ++i) {
     v[i] = w[i] / divisor;
   }
-  if (rounds && dtype != DType::kFloat32) {
-    std::array<std::byte, kGroup * 2> rounded;
-    narrow(v, kGroup, dtype, rounded.data());
-    widen(dtype, rounded.data(), kGroup, v);
+  if (rounds && kType != DType::kFloat32) {
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      v[i] = round_to<kType>(v[i]);
+    }
   }
 }
 
@@ -268,9 +261,9 @@ const std::array<float, 256>& e4m3_values() {
   return values;
 }
 
-template <std::size_t kGroup>
-QuantizationError quantize_float(DType dtype, const std::byte* source, std::size_t count, QuantizationMode mode,
-                                 const QuantizedBlock& out) {
+template <std::size_t kGroup, DType kType>
+MLXE_EVERYWHERE QuantizationError quantize_float(const std::byte* source, std::size_t count, QuantizationMode mode,
+                                                 const QuantizedBlock& out) {
   const bool is_fp8 = mode == QuantizationMode::kMxfp8;
   const std::size_t bits = is_fp8 ? 8 : 4;
   const std::array<float, 256>& e4m3 = e4m3_values();
@@ -279,10 +272,10 @@ QuantizationError quantize_float(DType dtype, const std::byte* source, std::size
   alignas(64) std::array<float, kGroup> v;
   alignas(64) Codes codes;
   for (std::size_t group = 0; group * kGroup < count; ++group) {
-    widen(dtype, source + group * kGroup * size_bytes(dtype), kGroup, w.data());
-    const float ratio = round_to(dtype, largest_magnitude<kGroup>(w.data()) / (is_fp8 ? 448.0F : 6.0F));
-    const FloatScale scale = mode == QuantizationMode::kNvfp4 ? e4m3_scale(dtype, ratio) : e8m0_scale(dtype, ratio);
-    divide<kGroup>(dtype, w.data(), scale.divisor, mode == QuantizationMode::kNvfp4, v.data());
+    cast_kernels::widen<kType, kGroup>(source + group * kGroup * size_bytes(kType), kGroup, w.data());
+    const float ratio = round_to<kType>(largest_magnitude<kGroup>(w.data()) / (is_fp8 ? 448.0F : 6.0F));
+    const FloatScale scale = mode == QuantizationMode::kNvfp4 ? e4m3_scale<kType>(ratio) : e8m0_scale<kType>(ratio);
+    divide<kGroup, kType>(w.data(), scale.divisor, mode == QuantizationMode::kNvfp4, v.data());
     if (is_fp8) {
       for (std::size_t i = 0; i < kGroup; ++i) {
         codes[i] = to_e4m3(v[i]);
@@ -299,6 +292,47 @@ QuantizationError quantize_float(DType dtype, const std::byte* source, std::size
     error.sound = error.sound && scale.sound;
   }
   return error;
+}
+
+template <DType kType>
+MLXE_EVERYWHERE QuantizationError quantize_type(const std::byte* source, std::size_t count,
+                                                const QuantizationFormat& format, const QuantizedBlock& out) {
+  if (format.mode == QuantizationMode::kNvfp4) {
+    return quantize_float<16, kType>(source, count, format.mode, out);
+  }
+  if (format.mode != QuantizationMode::kAffine) {
+    return quantize_float<32, kType>(source, count, format.mode, out);
+  }
+  switch (format.group_size) {
+    case 32: return quantize_affine<32, kType>(source, count, format.bits, out);
+    case 64: return quantize_affine<64, kType>(source, count, format.bits, out);
+    default: return quantize_affine<128, kType>(source, count, format.bits, out);
+  }
+}
+
+template <DType kType>
+QuantizationError quantize_anywhere(const std::byte* source, std::size_t count, const QuantizationFormat& format,
+                                    const QuantizedBlock& out) {
+  return quantize_type<kType>(source, count, format, out);
+}
+
+#ifdef MLXE_AVX2
+template <DType kType>
+MLXE_AVX2 QuantizationError quantize_avx2(const std::byte* source, std::size_t count, const QuantizationFormat& format,
+                                          const QuantizedBlock& out) {
+  return quantize_type<kType>(source, count, format, out);
+}
+#endif
+
+template <DType kType>
+QuantizationError quantize_here(const std::byte* source, std::size_t count, const QuantizationFormat& format,
+                                const QuantizedBlock& out) {
+#ifdef MLXE_AVX2
+  if (cast_kernels::has_avx2()) {
+    return quantize_avx2<kType>(source, count, format, out);
+  }
+#endif
+  return quantize_anywhere<kType>(source, count, format, out);
 }
 
 }  // namespace
@@ -324,16 +358,10 @@ QuantizationError quantize(DType dtype, const std::byte* source, std::size_t cou
     throw Error(ErrorCode::kInvalidInput, fmt::format("{} elements of type {} cannot be quantised in groups of {}",
                                                       count, to_string(dtype), format.group_size));
   }
-  switch (format.mode) {
-    case QuantizationMode::kMxfp4:
-    case QuantizationMode::kMxfp8: return quantize_float<32>(dtype, source, count, format.mode, out);
-    case QuantizationMode::kNvfp4: return quantize_float<16>(dtype, source, count, format.mode, out);
-    case QuantizationMode::kAffine: break;
-  }
-  switch (format.group_size) {
-    case 32: return quantize_affine<32>(dtype, source, count, format.bits, out);
-    case 64: return quantize_affine<64>(dtype, source, count, format.bits, out);
-    default: return quantize_affine<128>(dtype, source, count, format.bits, out);
+  switch (dtype) {
+    case DType::kFloat16: return quantize_here<DType::kFloat16>(source, count, format, out);
+    case DType::kBFloat16: return quantize_here<DType::kBFloat16>(source, count, format, out);
+    default: return quantize_here<DType::kFloat32>(source, count, format, out);
   }
 }
 
