@@ -93,6 +93,19 @@ class Planner {
   }
 
   void plan_tensor(const std::string& name, const StoredTensor& stored) {
+    if (stored.decode) {
+      any_packed_ = true;
+      if (!options_.dequantize) {
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("'{}' is quantised by another library ({}); expand the model first (--dequantize), or "
+                                "begin with the original",
+                                printable(name, kMaxNameBytes), stored.dtype));
+      }
+      PlannedTensor& planned = add(name, stored, TensorAction::kCast);
+      planned.dtype = options_.dtype.value_or(DType::kFloat16);
+      planned.source_bytes = stored.packed_bytes;
+      return;
+    }
     if (name.ends_with(kWeight) && checkpoint_.contains(side(name, "scales"))) {
       any_packed_ = true;
       plan_packed(name, stored);

@@ -18,7 +18,7 @@ namespace mlxe {
 
 enum class TensorAction {
   kCopy,        ///< the bytes as they are
-  kCast,        ///< to another floating-point type
+  kCast,        ///< to another floating-point type; what another library packed is decoded first
   kQuantize,    ///< cast, then X.weight, X.scales and maybe X.biases
   kDequantize,  ///< the opposite
 };

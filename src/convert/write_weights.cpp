@@ -26,6 +26,7 @@ constexpr std::string_view kWeight = ".weight";
 
 /// What collects over the pieces of one tensor.
 struct TensorState {
+  HostTensor decoded;  ///< float32, of a tensor that another library packed
   std::vector<std::byte> scales;
   std::vector<std::byte> biases;
   QuantizationError error;
@@ -156,6 +157,10 @@ class WeightWriter {
   }
 
   static void prepare(const PlannedTensor& planned, TensorState& state) {
+    if (planned.stored.decode) {
+      state.decoded = planned.stored.decode();
+      state.decoded = state.decoded.quantization ? expand(state.decoded) : state.decoded;
+    }
     if (planned.action != TensorAction::kQuantize) {
       return;
     }
@@ -166,7 +171,7 @@ class WeightWriter {
 
   void convert(Piece& piece) {
     const PlannedTensor& planned = plan_.tensors[piece.tensor];
-    const HostTensor& source = planned.stored.tensor;
+    const HostTensor& source = planned.stored.decode ? states_[piece.tensor].decoded : planned.stored.tensor;
     switch (planned.action) {
       case TensorAction::kCopy: {
         const auto bytes = planned.bytes.subspan(piece.first, piece.count);

@@ -80,10 +80,8 @@ class Conversion {
     const fs::path config_path = folder_ / part_ / "config.json";
     if (const std::optional<Json> config = load_json_if_present(config_path)) {
       config_ = JsonFields(*config, config_path.string());
-      if (translator_of(*config_)) {
-        throw Error(ErrorCode::kUnsupported,
-                    fmt::format("'{}' was quantised by another library, wanted the original model or one of MLX",
-                                folder_.string()));
+      if (const CheckpointTranslator translate = translator_of(*config_)) {
+        translate(checkpoint_);
       }
       quantization_ = QuantizationConfig::parse(*config_);
     }
@@ -266,7 +264,7 @@ class Conversion {
   [[nodiscard]] std::size_t source_bytes() const {
     std::size_t bytes = 0;
     for (const auto& [name, stored] : checkpoint_) {
-      bytes += data_bytes(stored.tensor);
+      bytes += stored.decode ? stored.packed_bytes : data_bytes(stored.tensor);
     }
     return bytes;
   }

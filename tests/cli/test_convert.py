@@ -166,7 +166,7 @@ def test_the_report_tells_every_layers_error(run, convert, model):
 
 
 FLOATS = sorted(path.parent.name for path in FIXTURES.glob("*/config.json")
-                if "quantization" not in json.loads(path.read_text()) and (path.parent / "model.safetensors").exists()
+                if "quantization" not in path.read_text() and (path.parent / "model.safetensors").exists()
                 and not path.parent.name.startswith("static") and path.parent.name != "bert-lora")
 
 
@@ -268,6 +268,15 @@ def test_a_quantised_model_is_not_quantised_again(convert):
     assert "not quantised" in failed.stderr
     copy = tensors_of(convert(FIXTURES / "bert-q4"))
     assert all(same(copy[name], tensor) for name, tensor in tensors_of(FIXTURES / "bert-q4").items())
+
+
+@pytest.mark.parametrize("name", ["bert-compressed", "qwen3-awq", "qwen3-fp8", "qwen3-gptq"])
+def test_what_another_library_packed_is_expanded(run, convert, name):
+    failed = convert(FIXTURES / name, "-q", code=2)
+    assert "quantised by another library" in failed.stderr and "--dequantize" in failed.stderr
+    target = convert(FIXTURES / name, "-d", "--dtype", "float32")
+    assert "quantization" not in (target / "config.json").read_text()
+    assert cosines(embed(run, FIXTURES / name), embed(run, target)).min() > 1 - 1e-6
 
 
 def test_an_existing_folder_is_replaced_only_if_asked(run, convert, tmp_path):

@@ -52,7 +52,8 @@ ConversionPlan plan_of(const ScratchFolder& scratch, bool quantize) {
 std::map<std::string, std::string> contents(const std::filesystem::path& folder) {
   std::map<std::string, std::string> found;
   for (const auto& [name, stored] : read_checkpoint(folder)) {
-    found[name] = stored.dtype + std::string(reinterpret_cast<const char*>(stored.tensor.data), data_bytes(stored.tensor));
+    found[name] =
+        stored.dtype + std::string(reinterpret_cast<const char*>(stored.tensor.data), data_bytes(stored.tensor));
   }
   return found;
 }
