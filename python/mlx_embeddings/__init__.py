@@ -16,6 +16,7 @@ if _backend.is_file():  # the engine looks beside the running program, which is 
     _os.environ.setdefault("MLXE_MLX_BACKEND", str(_backend))
 
 from ._core import Engine, ModelFamily, ModelInfo, __version__, supported_model_types
+from .conversion import convert
 from .embedder import Embedder, Report
 from .errors import Error, ModelNotFoundError
 from .model import Config, Model, ModelOutput
@@ -33,7 +34,7 @@ from .utils import load
 
 __all__ = [
     "BatchEncoding", "Config", "Embedder", "Engine", "Error", "Model", "ModelFamily", "ModelInfo", "ModelNotFoundError",
-    "ModelOutput", "Report", "TextEmbeddingProvider", "Tokenizer", "__version__", "embed_text", "embed_vision_language",
+    "ModelOutput", "Report", "TextEmbeddingProvider", "Tokenizer", "__version__", "convert", "embed_text", "embed_vision_language",
     "generate", "get_embedding_provider", "list_model_families", "load", "maxsim", "quantize_embeddings", "similarity",
     "similarity_pairwise", "supported_model_types",
 ]  # fmt: skip

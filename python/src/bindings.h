@@ -15,5 +15,6 @@ void bind_vectors(EngineClass& engine);
 void bind_scores(EngineClass& engine);
 void bind_tokens(EngineClass& engine);
 void bind_similarity(nanobind::module_& module);
+void bind_conversion(nanobind::module_& module);
 
 }  // namespace mlxe::python

@@ -72,4 +72,5 @@ NB_MODULE(_core, module) {
   mlxe::python::bind_scores(engine);
   mlxe::python::bind_tokens(engine);
   mlxe::python::bind_similarity(module);
+  mlxe::python::bind_conversion(module);
 }
