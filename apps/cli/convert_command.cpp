@@ -17,8 +17,11 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "flag_text.h"
+#include "hub_talk.h"
 #include "interrupt.h"
 #include "mlxe/convert.h"
+#include "progress_bar.h"
+#include "session.h"
 #include "standard_output.h"
 #include "text_source.h"
 
@@ -27,11 +30,9 @@ namespace {
 
 struct ConvertFlags {
   std::string hf_path;
-  std::optional<std::string> revision;
   ConvertOptions options;
   std::string calibration;
   bool trust_remote_code = false;
-  bool quiet = false;
 };
 
 void print_line(const char* label, const std::string& text) {
@@ -39,14 +40,14 @@ void print_line(const char* label, const std::string& text) {
 }
 
 /// What to type for the same model again; a folder by its own name, as its path means nothing elsewhere.
-std::string command_of(const ConvertFlags& flags) {
+std::string command_of(const ConvertFlags& flags, const Session& session) {
   const ConvertOptions& options = flags.options;
   const std::filesystem::path path = std::filesystem::path(flags.hf_path).lexically_normal();
   const bool is_folder = std::filesystem::is_directory(flags.hf_path);
   const std::filesystem::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
   std::string command = fmt::format("mlx_embeddings convert --hf-path {}", is_folder ? name.string() : flags.hf_path);
-  if (flags.revision) {
-    command += fmt::format(" --revision {}", *flags.revision);
+  if (session.load.hub.revision) {
+    command += fmt::format(" --revision {}", *session.load.hub.revision);
   }
   const auto add = [&command](const char* flag, const std::string& value) {
     command += fmt::format(" {} {}", flag, value);
@@ -100,19 +101,7 @@ std::string report_table(const ConversionReport& report) {
   return out;
 }
 
-/// The name with its revision, as every command takes it.
-std::string model_of(const ConvertFlags& flags) {
-  if (!flags.revision) {
-    return flags.hf_path;
-  }
-  if (std::filesystem::exists(flags.hf_path)) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("--revision is for models of the hub, and '{}' is on this machine", flags.hf_path));
-  }
-  return fmt::format("{}@{}", flags.hf_path, *flags.revision);
-}
-
-int run_convert(ConvertFlags& flags) {
+int run_convert(ConvertFlags& flags, const Session& session) {
   ConvertOptions& options = flags.options;
   if (!flags.calibration.empty()) {
     TextInput input;
@@ -125,21 +114,31 @@ int run_convert(ConvertFlags& flags) {
       throw Error(ErrorCode::kInvalidInput, fmt::format("'{}' holds no texts", flags.calibration));
     }
   }
-  options.command = command_of(flags);
-  const bool quiet = flags.quiet;
-  options.on_message = [quiet](Severity severity, const std::string& text) {
+  options.command = command_of(flags, session);
+  const bool quiet = session.quiet;
+  HubTalk talk(session);
+  options.hub = talk.options();
+  ProgressBar bar(!quiet);
+  options.on_message = [quiet, &talk, &bar](Severity severity, const std::string& text) {
+    talk.finish();
+    bar.wipe();
     if (severity == Severity::kWarning || !quiet) {
       print_line(severity == Severity::kWarning ? "WARNING" : "INFO", text);
     }
   };
-  options.on_progress = [](const ConvertProgress&) {
+  options.on_progress = [&bar](const ConvertProgress& progress) {
     throw_if_interrupted();
+    bar.update(TransferProgress{.file = "converting",
+                                .done_bytes = progress.done_bytes,
+                                .total_bytes = progress.total_bytes,
+                                .new_bytes = progress.done_bytes});
     return true;
   };
   if (flags.trust_remote_code) {
     options.on_message(Severity::kInfo, "code of a repository is never run here, whatever --trust-remote-code says");
   }
-  const ConversionReport report = convert_model(model_of(flags), options);
+  const ConversionReport report = convert_model(flags.hf_path, options);
+  bar.wipe();
   if (options.measure) {
     write_stdout(report_table(report));
     flush_stdout();
@@ -160,8 +159,7 @@ void add_convert_command(CLI::App& app, Session& session) {
   add_text_option(*command, "--hf-path,--model,-m", flags->hf_path, "the model: a folder, an alias or org/name")
       ->required()
       ->type_name("MODEL");
-  add_text_option(*command, "--revision", flags->revision, "a branch, tag or commit of the hub's model [main]")
-      ->type_name("REV");
+  add_hub_flags(*command, session);
   add_text_option(*command, "--mlx-path", options.mlx_path, "the new folder [mlx_model]")->type_name("FOLDER");
   command->add_flag("-q,--quantize", options.quantize, "quantise Linear and Embedding layers");
   add_text_option(*command, "--q-mode", options.q_mode, "affine, mxfp4, nvfp4 or mxfp8 [affine]")->type_name("MODE");
@@ -188,14 +186,14 @@ void add_convert_command(CLI::App& app, Session& session) {
   command->add_flag("--report", options.measure,
                     "print each layer's error, and how far the vectors of sample texts moved");
   limit_to_range(command->add_option("--threads", options.threads, "0: one for each processor [0]"), 0, 1024);
-  command->add_flag("--quiet", flags->quiet, "only warnings and errors on stderr");
+  command->add_flag("--quiet", session.quiet, "only warnings and errors on stderr");
   command->footer(
       "Examples:\n"
       "  mlx_embeddings convert --hf-path ./all-MiniLM-L6-v2 --mlx-path ./minilm-4bit -q --report\n"
       "  mlx_embeddings convert --hf-path ./Qwen3-Embedding-0.6B --mlx-path ./qwen3-mxfp8 -q --q-mode mxfp8\n"
       "  mlx_embeddings convert --hf-path ./all-MiniLM-L6-v2 --mlx-path ./minilm-mixed -q --error-budget 0.99\n"
       "  mlx_embeddings convert --hf-path ./minilm-4bit --mlx-path ./minilm-plain -d --dtype float32");
-  command->callback([flags, &session] { session.action = [flags] { return run_convert(*flags); }; });
+  command->callback([flags, &session] { session.action = [flags, &session] { return run_convert(*flags, session); }; });
 }
 
 }  // namespace mlxe::cli

@@ -49,6 +49,7 @@ void add_download_command(CLI::App& app, Session& session) {
       ->type_name("NAME");
   limit_to_names(command->add_option("--output", *output, "what to print [table]"), {"table", "json"});
   add_hub_flags(*command, session);
+  add_talk_flags(*command, session);
   command->footer("Example:\n  mlx_embeddings download BAAI/bge-small-en-v1.5");
   command->callback(
       [output, &session] { session.action = [output, &session] { return run_download(session, *output == "json"); }; });

@@ -37,20 +37,24 @@ void add_hub_flags(CLI::App& app, Session& session) {
   add_text_option(app, "--revision", session.load.hub.revision,
                   "branch, tag or commit of a model that is named, as in NAME@REVISION [main]");
   app.add_flag("--offline", session.load.hub.offline, "use what the cache holds and open no connection");
+}
+
+void add_talk_flags(CLI::App& app, Session& session) {
   app.add_flag("-v,--verbose", session.verbose, "say on stderr what was loaded and how fast it went");
   app.add_flag("-q,--quiet", session.quiet, "no talk on stderr, errors excepted");
 }
 
 void add_model_flags(CLI::App& app, Session& session) {
-  add_text_option(app, "-m,--model", session.model,
-                  "a model folder, or a name: an alias or ORG/NAME, downloaded if the Hugging Face cache lacks it");
+  add_text_option(
+      app, "-m,--model", session.model,
+      "a model folder or .gguf file, or a name: an alias or ORG/NAME, downloaded if the Hugging Face cache lacks it");
   add_choice<Device>(app, "--device", session.load.device,
                      {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"mlx", Device::kMlx}},
                      "where to compute [auto]");
   add_choice<Precision>(
       app, "--precision", session.load.precision,
       {{"auto", Precision::kAuto}, {"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}},
-      "of the arithmetic [auto: bf16 where the CPU has matrix instructions for it]");
+      "of the arithmetic [auto: bf16 where the CPU multiplies it in hardware, else fp32]");
   limit_to_range(app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]"), 1,
                  4096);
   app.add_option_function<std::string>(
@@ -61,6 +65,7 @@ void add_model_flags(CLI::App& app, Session& session) {
   app.add_flag("--expand-quantized", session.load.expand_quantized,
                "expand a quantised checkpoint's weights at load: more memory, the same vectors");
   add_hub_flags(app, session);
+  add_talk_flags(app, session);
 }
 
 void add_task_flag(CLI::App& app, Session& session) {

@@ -24,8 +24,9 @@ struct Session {
   std::function<int()> action;  ///< set by the subcommand; returns the exit code
 };
 
-/// --revision --offline -v -q: what a command that wants a model's files alone takes.
+/// --revision --offline: what a command that wants a model's files takes.
 void add_hub_flags(CLI::App& app, Session& session);
+void add_talk_flags(CLI::App& app, Session& session);    // -v, -q
 void add_model_flags(CLI::App& app, Session& session);   ///< those, -m --device --precision --threads --pooling -v -q
 void add_task_flag(CLI::App& app, Session& session);     ///< --task, where the command itself does not decide it
 void add_run_flags(CLI::App& app, Session& session);     ///< --max-length --on-overflow --batch-tokens

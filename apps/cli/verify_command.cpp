@@ -113,6 +113,7 @@ void add_verify_command(CLI::App& app, Session& session) {
   command->add_flag("--repair", flags->repair, "download broken files again, and no others");
   limit_to_names(command->add_option("--output", flags->output, "what to print [table]"), {"table", "json"});
   add_hub_flags(*command, session);
+  add_talk_flags(*command, session);
   command->footer("Example:\n  mlx_embeddings verify BAAI/bge-small-en-v1.5 --repair");
   command->callback([flags, &session] { session.action = [flags, &session] { return run_verify(session, *flags); }; });
 }

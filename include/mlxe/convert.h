@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mlxe/error.h"
+#include "mlxe/hub.h"
 
 namespace mlxe {
 
@@ -39,6 +40,7 @@ struct ConvertOptions {
 
   bool dequantize = false;
 
+  HubOptions hub = {};                        ///< of a model that is a name
   std::string command = {};                   ///< how it was asked for; goes into the model card
   int threads = 0;                            ///< 0: as many as there are processors
   std::size_t max_shard_bytes = 5ULL << 30U;  ///< of a weight file

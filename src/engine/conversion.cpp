@@ -61,7 +61,7 @@ class Conversion {
  public:
   Conversion(const std::string& model, const ConvertOptions& options)
       : options_(options), request_(checked_request(options)), staged_(options.mlx_path, options.overwrite) {
-    folder_ = resolve_model(model);
+    folder_ = resolve_model(model, options.hub);
     if (!fs::is_directory(folder_)) {
       throw Error(ErrorCode::kUnsupported, fmt::format("'{}' is a file, wanted a model's folder", folder_.string()));
     }

@@ -190,3 +190,14 @@ def test_copies_instead_of_links(hub, run, cache):
 def test_no_progress_bar_when_piped(hub, download):
     hub.add("org/name", model())
     assert download().stderr == ""
+
+
+def test_convert_takes_a_name_and_a_revision(hub, run, tmp_path):
+    hub.add_folder("org/name", MODEL, revision="v1")
+    result = run("convert", "--hf-path", "org/name", "--revision", "v1", "--mlx-path", str(tmp_path / "m"), "-q", "--q-bits", "8")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "m" / "model.safetensors").is_file()
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "--hf-path org/name --revision v1 --quantize" in card
+    by_name = run("convert", "--hf-path", "org/name@v1", "--mlx-path", str(tmp_path / "n"), "--offline", "--dtype", "float32")
+    assert by_name.returncode == 0, by_name.stderr

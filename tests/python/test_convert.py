@@ -3,7 +3,6 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import mlx_embeddings
@@ -36,8 +35,9 @@ def test_dequantize_gives_floats_back(quantized, tmp_path, capsys):
     convert(quantized[0], tmp_path / "plain", dequantize=True, dtype="float32")
     assert f"[INFO] Conversion complete. Model saved to {tmp_path / 'plain'}" in capsys.readouterr().out
     assert "quantization" not in json.loads((tmp_path / "plain" / "config.json").read_text(encoding="utf-8"))
-    # bf16 and float16 scales aside, the numbers are those that the quantised model computes with.
-    np.testing.assert_allclose(Embedder(tmp_path / "plain").encode(TEXTS), Embedder(quantized[0]).encode(TEXTS), atol=2e-5)
+    # As mx.dequantize, it rounds to the type of the scales, float16; the quantised model computes in float32.
+    vectors = Embedder(tmp_path / "plain").encode(TEXTS)
+    assert (vectors * Embedder(quantized[0]).encode(TEXTS)).sum(axis=1).min() > 0.9999
 
 
 @pytest.mark.parametrize("options, words", [
