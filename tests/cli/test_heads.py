@@ -2,13 +2,13 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from safetensors.numpy import load_file
 
-FIXTURES = ROOT / "tests" / "fixtures"
+FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
 
 
 def golden(name, case_name):

@@ -1,11 +1,8 @@
 # Black-box tests of downloads: a fake hub, an empty cache, and the program pointed at both.
 import os
 import pathlib
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,9 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from fake_hub import FakeHub  # noqa: E402
+from hub_cache import snapshots  # noqa: E402
 
-MODEL = ROOT / "tests" / "fixtures" / "bert-mean"
-SMALL = {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "modules.json": b"[]"}
 HUB_VARIABLES = ("HF_", "HUGGING", "TRANSFORMERS_OFFLINE", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "HTTP_PROXY",
                  "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "MLXE_HUB")
 
@@ -103,47 +99,3 @@ def refused(run, cache):
         return result
 
     return call
-
-
-def weights(size=300_000, seed=1):
-    return random.Random(seed).randbytes(size)
-
-
-def model(size=300_000, seed=1, **more):
-    return {**SMALL, "model.safetensors": weights(size, seed), **more}
-
-
-def repository(cache, name="org/name"):
-    return cache / ("models--" + name.replace("/", "--"))
-
-
-def snapshots(cache, name="org/name"):
-    folder = repository(cache, name) / "snapshots"
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def blobs(cache, name="org/name"):
-    folder = repository(cache, name) / "blobs"
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-
-def incomplete(cache, name="org/name"):
-    return [one for one in blobs(cache, name) if one.endswith(".incomplete")]
-
-
-def holds(folder, files):
-    """True if a snapshot holds exactly these files."""
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return found == files
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-
-
-def interrupt(process):
-    process.send_signal(signal.SIGINT)
-    return process.communicate(timeout=30)

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from conftest import blobs, holds, model, repository, snapshots, wait_for
+from hub_cache import blobs, holds, model, repository, snapshots, wait_for
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import os
 
 import pytest
-from conftest import MODEL, SMALL, holds, model, repository, snapshots, weights
+from hub_cache import MODEL, SMALL, holds, model, repository, snapshots, weights
 
 
 def test_a_name_is_enough(hub, run, cache):

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import MODEL, blobs, holds, incomplete, interrupt, model, repository, snapshots, wait_for
+from hub_cache import MODEL, blobs, holds, incomplete, interrupt, model, repository, snapshots, wait_for
 
 MB = 1 << 20
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import MODEL, holds, model, repository, snapshots
+from hub_cache import MODEL, holds, model, repository, snapshots
 
 
 @pytest.fixture

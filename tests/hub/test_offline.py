@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from conftest import MODEL, model, repository, snapshots
+from hub_cache import MODEL, model, repository, snapshots
 from socket_trap import AVAILABLE, trap_sockets
 
 trapped = pytest.mark.skipif(not AVAILABLE, reason="seccomp is Linux's")
