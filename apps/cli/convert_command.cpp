@@ -32,6 +32,7 @@ struct ConvertFlags {
   std::string hf_path;
   ConvertOptions options;
   std::string calibration;
+  std::string upload_repo;
   bool trust_remote_code = false;
 };
 
@@ -101,7 +102,31 @@ std::string report_table(const ConversionReport& report) {
   return out;
 }
 
+/// The new folder on the hub, with a bar as for a download.
+void upload(const ConvertFlags& flags, const Session& session) {
+  ProgressBar bar(!session.quiet);
+  UploadOptions options;
+  options.message = fmt::format("Upload {}", flags.hf_path);
+  options.on_message = [&](std::string_view text) {
+    bar.wipe();
+    print_line("INFO", std::string(text));
+  };
+  options.on_progress = [&](const TransferProgress& progress) {
+    throw_if_interrupted();
+    bar.update(progress);
+    return true;
+  };
+  const Upload done = upload_folder(flags.options.mlx_path, flags.upload_repo, options);
+  bar.wipe();
+  if (!session.quiet) {
+    print_line("INFO", fmt::format("Upload successful, go to {} for details.", done.url));
+  }
+}
+
 int run_convert(ConvertFlags& flags, const Session& session) {
+  if (!flags.upload_repo.empty()) {
+    check_upload(flags.upload_repo);  // not after hours of work
+  }
   ConvertOptions& options = flags.options;
   if (!flags.calibration.empty()) {
     TextInput input;
@@ -146,6 +171,9 @@ int run_convert(ConvertFlags& flags, const Session& session) {
   if (!quiet) {
     print_line("INFO", fmt::format("Conversion complete. Model saved to {}", options.mlx_path));
   }
+  if (!flags.upload_repo.empty()) {
+    upload(flags, session);
+  }
   return kExitOk;
 }
 
@@ -182,6 +210,9 @@ void add_convert_command(CLI::App& app, Session& session) {
   command->add_flag("--skip-vision,!--no-skip-vision", options.skip_vision,
                     "leave vision towers as they are [this is the default]");
   command->add_flag("--trust-remote-code", flags->trust_remote_code, "accepted; code of a model is never run");
+  add_text_option(*command, "--upload-repo", flags->upload_repo,
+                  "put the new folder into this repository of the hub, ORG/NAME; wants HF_TOKEN")
+      ->type_name("NAME");
   command->add_flag("--overwrite", options.overwrite, "replace the model folder at --mlx-path");
   command->add_flag("--report", options.measure,
                     "print each layer's error, and how far the vectors of sample texts moved");

@@ -110,4 +110,31 @@ struct CachedModel {
 /// \throws Error{kModelNotFound} if it is not there; Error{kIo} if it is being downloaded, or cannot be removed
 CachedModel delete_cached_model(const std::string& name);
 
+struct UploadOptions {
+  std::string revision = "main";  ///< the branch that gets the commit
+  std::string message = "Upload model";
+  bool is_private = false;  ///< of a repository that is made
+  /// done_bytes are those that the hub has. Returning false ends it with Error{kCancelled} and no commit.
+  std::function<bool(const TransferProgress&)> on_progress = {};
+  std::function<void(std::string_view)> on_message = {};
+};
+
+struct Upload {
+  std::string url;     ///< of the repository, for people
+  std::string commit;  ///< that holds the files; empty if the hub tells none
+  std::size_t num_files = 0;
+  std::uint64_t new_bytes = 0;  ///< sent; large files that the hub had are not sent again
+};
+
+/// What upload_folder() would refuse before its first question. \throws as it does
+void check_upload(const std::string& repository, const std::string& revision = "main");
+
+/// Puts all files of a folder, but hidden ones, into a repository as one commit; makes the repository if need be. Large
+/// files go through Git LFS. Other files of the repository stay.
+/// \param repository  "org/name"
+/// \throws Error{kInvalidInput} for a bad name, a folder without files, or without a token (HF_TOKEN);
+/// Error{kUnsupported}
+///         when offline; Error{kModelNotFound} where the token may not write; Error{kIo}, Error{kCancelled}
+Upload upload_folder(const std::string& folder, const std::string& repository, const UploadOptions& options = {});
+
 }  // namespace mlxe

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-from ._core import ConversionReport, convert_model
+from ._core import ConversionReport, check_upload, convert_model, upload_folder
 
 
 def _say(severity: str, text: str) -> None:
@@ -26,6 +26,7 @@ def convert(
     q_bits: int | None = None,
     q_mode: str = "affine",
     dtype: str | None = None,
+    upload_repo: str | None = None,
     revision: str | None = None,
     dequantize: bool = False,
     skip_vision: bool = True,
@@ -43,6 +44,7 @@ def convert(
     :param q_bits: likewise (4, 4, 4, 8)
     :param dtype: "float16", "bfloat16" or "float32", of what is not quantised; None: float16, or what the checkpoint has
         where float16 overflows
+    :param upload_repo: puts the new folder into this repository of the hub; wants HF_TOKEN
     :param revision: a branch, tag or commit of the hub's model
     :param trust_remote_code: accepted; no code of a repository is ever run
     :param overwrite: replace a model folder that is there
@@ -51,6 +53,8 @@ def convert(
     :param measure: compare the vectors of both models; the report has the cosines
     """
     del trust_remote_code
+    if upload_repo is not None:
+        check_upload(upload_repo)  # not after hours of work
     name = os.fspath(hf_path)
     report = convert_model(
         f"{name}@{revision}" if revision else name,
@@ -70,4 +74,7 @@ def convert(
         on_message=_say,
     )
     print(f"[INFO] Conversion complete. Model saved to {os.fspath(mlx_path)}")
+    if upload_repo is not None:
+        url = upload_folder(os.fspath(mlx_path), upload_repo)
+        print(f"Upload successful, go to {url} for details.")
     return report

@@ -12,6 +12,7 @@
 #include "bindings.h"
 #include "call.h"
 #include "mlxe/convert.h"
+#include "mlxe/hub.h"
 
 namespace mlxe::python {
 
@@ -88,6 +89,21 @@ void bind_conversion(nb::module_& module) {
       "skip_vision"_a = true, "error_budget"_a = nb::none(), "calibration_texts"_a = std::vector<std::string>(),
       "measure"_a = false, "dequantize"_a = false, "threads"_a = 0, "on_message"_a,
       "Writes a model folder in another type or in one of MLX's quantised formats; it appears complete or not at all.");
+  module.def("check_upload", &check_upload, "repository"_a, "revision"_a = "main",
+             "Raises what upload_folder would before it asks anything.");
+  module.def(
+      "upload_folder",
+      [](const std::string& folder, const std::string& repository) {
+        Call call;
+        const auto go_on = call.progress();
+        UploadOptions options;
+        options.on_progress = [&](const TransferProgress& progress) {
+          return go_on({.done = progress.done_bytes, .total = progress.total_bytes, .tokens = 0});
+        };
+        return call.run([&] { return upload_folder(folder, repository, options); }).url;
+      },
+      "folder"_a, "repository"_a,
+      "Puts a folder's files into a repository of the hub, as one commit; gives its address.");
 }
 
 }  // namespace mlxe::python

@@ -77,3 +77,12 @@ def test_module_as_a_script(fixtures, tmp_path):
     assert done.returncode == 0 and done.stderr.endswith(f"[INFO] Conversion complete. Model saved to {tmp_path / 'm'}\n")
     assert "RuntimeWarning" not in done.stderr
     assert (tmp_path / "m" / "config.json").is_file()
+
+
+def test_an_upload_that_cannot_work_is_refused_before_the_work(fixtures, tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    with pytest.raises(ValueError, match="uploading to 'org/m' wants a token that may write"):
+        convert(fixtures / "bert-mean", tmp_path / "m", upload_repo="org/m")
+    assert not (tmp_path / "m").exists()

@@ -10,6 +10,7 @@
 Run as a program it serves a folder: python fake_hub.py org/name FOLDER
 """
 
+import base64
 import contextlib
 import dataclasses
 import hashlib
@@ -92,6 +93,7 @@ class FakeHub:
         self.requests = []
         self.faults = []
         self.tokens = set()  # that open gated repositories
+        self.writers = set()  # tokens that may write
         self.uploads = {}
         self.lock = threading.Lock()
         self.servers = [Server(("127.0.0.1", port), self, "hub"), Server(("127.0.0.1", 0), self, "store")]
@@ -295,11 +297,97 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(302, b"", Location=f"{self.server.hub.store_url}/{content.sha256}?{query}",
                   X_Linked_Etag=f'"{content.sha256}"', X_Linked_Size=str(content.size), **told)
 
+    # Uploads.
+
+    def body(self):
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def may_write(self):
+        """False after the refusal was sent; the body is read in any case."""
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        if token in self.server.hub.writers:
+            return True
+        if token in self.server.hub.tokens:
+            self.send(403, b"{}", X_Error_Message="You don't have the rights to create a model under this namespace")
+        else:
+            self.send(401, b"{}", X_Error_Message="Invalid username or password.")
+        return False
+
+    def answer_create(self):
+        wanted = json.loads(self.body())
+        name = f"{wanted['organization']}/{wanted['name']}"
+        if not self.may_write():
+            return
+        if name in self.server.hub.repositories:
+            self.send_json({"error": "You already created this model repo"}, 409)
+            return
+        self.server.hub.add(name, {".gitattributes": b""})
+        self.send_json({"url": f"{self.server.hub.url}/{name}", "private": wanted["private"]})
+
+    def answer_preupload(self, name, revision):
+        files = json.loads(self.body())["files"]
+        if not self.may_write():
+            return
+        self.send_json({"files": [
+            {"path": one["path"], "shouldIgnore": False,
+             "uploadMode": "lfs" if one["size"] >= LARGE or b"\0" in base64.b64decode(one["sample"]) else "regular"}
+            for one in files]})
+
+    def answer_batch(self, name):
+        wanted = json.loads(self.body())
+        if not self.may_write():
+            return
+        hub = self.server.hub
+        assert wanted["operation"] == "upload" and wanted["hash_algo"] == "sha256" and "basic" in wanted["transfers"]
+        objects = []
+        for one in wanted["objects"]:
+            entry = dict(one)
+            if hub.take_fault("batch", "refuse"):
+                entry["error"] = {"code": 422, "message": "storage quota exceeded"}
+            elif one["oid"] not in hub.contents:
+                entry["actions"] = {
+                    "upload": {"href": f"{hub.store_url}/{one['oid']}?signature=s3cret", "header": {"x-kept": "yes"}},
+                    "verify": {"href": f"{hub.url}/{name}.git/info/lfs/objects/verify"}}
+            objects.append(entry)
+        self.send_json({"transfer": "basic", "objects": objects})
+
+    def answer_verify(self, name):
+        wanted = json.loads(self.body())
+        if self.may_write():
+            content = self.server.hub.uploads.get(wanted["oid"])
+            good = content is not None and hashlib.sha256(content).hexdigest() == wanted["oid"]
+            self.send_json({}, 200 if good and len(content) == wanted["size"] else 404)
+
+    def answer_commit(self, name, revision):
+        lines = [json.loads(line) for line in self.body().splitlines()]
+        if not self.may_write():
+            return
+        hub = self.server.hub
+        repository = hub.repositories[name]
+        files = dict(repository.commits[hub.commit_of(repository, revision)])
+        sources = {path: content.path or content.bytes for path, content in files.items()}
+        assert lines[0]["key"] == "header" and lines[0]["value"]["summary"]
+        for line in lines[1:]:
+            value = line["value"]
+            if line["key"] == "lfsFile":
+                stored = hub.contents.get(value["oid"])
+                sources[value["path"]] = hub.uploads[value["oid"]] if stored is None else stored.path or stored.bytes
+            else:
+                sources[value["path"]] = base64.b64decode(value["content"])
+        sha = hub.add(name, sources, revision)
+        self.send_json({"success": True, "commitOid": sha, "commitUrl": f"{hub.url}/{name}/commit/{sha}"})
+
     # The store.
 
     def store(self, path):
         if self.command == "PUT":
-            self.server.hub.uploads[path.strip("/")] = self.rfile.read(int(self.headers["Content-Length"]))
+            content = self.body()
+            if self.refused_by_fault("put"):
+                return
+            if "authorization" in {name.lower() for name in self.headers} or self.headers.get("x-kept") != "yes":
+                self.send(400, b"a signed address takes no token, and wants its headers")
+                return
+            self.server.hub.uploads[path.strip("/")] = content
             self.send(200, b"", ETag='"part"')
             return
         content = self.server.hub.contents.get(path.strip("/"))
@@ -370,6 +458,11 @@ NAME = r"([\w.-]+(?:/[\w.-]+)?)"
 ROUTES = [
     (rf"/api/models/{NAME}/revision/(.+)", Handler.answer_list),
     (rf"/api/models/{NAME}/tree/(.+)", Handler.answer_tree),
+    (r"/api/repos/create", Handler.answer_create),
+    (rf"/api/models/{NAME}/preupload/(.+)", Handler.answer_preupload),
+    (rf"/api/models/{NAME}/commit/(.+)", Handler.answer_commit),
+    (rf"/{NAME}\.git/info/lfs/objects/batch", Handler.answer_batch),
+    (rf"/{NAME}\.git/info/lfs/objects/verify", Handler.answer_verify),
     (rf"/{NAME}/resolve/([^/]+|refs/pr/\d+)/(.+)", Handler.answer_file),
 ]
 
