@@ -103,7 +103,8 @@ def test_a_forked_child_ends_by_itself(script, fixtures):
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it
 from mlx_embeddings import Embedder
 embedder = Embedder(sys.argv[1])
 texts = ["one two three four five " * 40] * 20_000
