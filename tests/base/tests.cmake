@@ -1,5 +1,7 @@
 # Tests of base: JSON, files, hashes, text, log.
 mlxe_test(base/atomic_file_test.cpp)
+mlxe_test(base/available_threads_test.cpp)
+mlxe_test(base/base64_test.cpp)
 mlxe_test(base/files_test.cpp)
 mlxe_test(base/half_test.cpp)
 mlxe_test(base/hash_test.cpp)

@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
-#include "backend/cpu/available_threads.h"
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/cpu_weights.h"
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/worker_pool.h"
+#include "base/available_threads.h"
 #include "mlxe/error.h"
 
 namespace mlxe::cpu {

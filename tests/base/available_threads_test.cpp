@@ -1,5 +1,5 @@
 // Tests of the thread count: quotas are read as the kernel writes them.
-#include "backend/cpu/available_threads.h"
+#include "base/available_threads.h"
 
 #include <thread>
 
@@ -9,7 +9,7 @@
 #include <sched.h>
 #endif
 
-namespace mlxe::cpu {
+namespace mlxe {
 namespace {
 
 TEST(CpusOfQuota, RoundsUpToWholeCpus) {
@@ -48,4 +48,4 @@ TEST(AvailableThreads, FollowsTheAffinityMask) {
 #endif
 
 }  // namespace
-}  // namespace mlxe::cpu
+}  // namespace mlxe

@@ -1,5 +1,5 @@
 // How many threads this process may use at once.
-#include "backend/cpu/available_threads.h"
+#include "base/available_threads.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +11,7 @@
 #include <sched.h>
 #endif
 
-namespace mlxe::cpu {
+namespace mlxe {
 namespace {
 
 std::string first_line(const std::string& path) {
@@ -84,4 +84,4 @@ int available_threads() {
   return quota > 0 ? std::min(affinity, quota) : affinity;
 }
 
-}  // namespace mlxe::cpu
+}  // namespace mlxe
