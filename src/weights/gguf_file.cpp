@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -16,6 +14,7 @@
 
 #include "base/utf8.h"
 #include "mlxe/error.h"
+#include "weights/gguf_reader.h"
 
 namespace mlxe {
 namespace {
@@ -41,173 +40,6 @@ constexpr std::array<GgmlType, 34> kTypes{{
     {40, "NVFP4", 64, 36},    {41, "Q1_0", 128, 18},
 }};
 
-// The types of metadata.
-enum ValueType : std::uint32_t {
-  kUInt8 = 0,
-  kInt8,
-  kUInt16,
-  kInt16,
-  kUInt32,
-  kInt32,
-  kFloat32,
-  kBool,
-  kString,
-  kArray,
-  kUInt64,
-  kInt64,
-  kFloat64
-};
-
-std::size_t least_bytes(std::uint32_t type) {
-  switch (type) {
-    case kUInt8:
-    case kInt8:
-    case kBool: return 1;
-    case kUInt16:
-    case kInt16: return 2;
-    case kUInt32:
-    case kInt32:
-    case kFloat32: return 4;
-    case kUInt64:
-    case kInt64:
-    case kFloat64:
-    case kString: return 8;  // a string has its length
-    default: return 0;
-  }
-}
-
-/// Takes one thing after the other off the header's front.
-class Reader {
- public:
-  Reader(std::string file, std::span<const std::byte> bytes) : file_(std::move(file)), bytes_(bytes) {}
-
-  [[noreturn]] void fail(std::string_view text, ErrorCode code = ErrorCode::kCorruptModel) const {
-    throw Error(code, fmt::format("{}: {}", file_, text));
-  }
-
-  template <typename Number>
-  Number number(std::string_view what) {
-    Number value{};
-    need(sizeof(value), what);
-    std::memcpy(&value, bytes_.data() + at_, sizeof(value));
-    at_ += sizeof(value);
-    return value;
-  }
-
-  std::string text(std::string_view what, std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
-    const auto size = number<std::uint64_t>(what);
-    if (size > most) {
-      fail(fmt::format("{} has {} bytes, wanted at most {}", what, size, most));
-    }
-    need(size, what);
-    std::string text(reinterpret_cast<const char*>(bytes_.data() + at_), static_cast<std::size_t>(size));
-    at_ += static_cast<std::size_t>(size);
-    return text;
-  }
-
-  /// Refuses what cannot be in the file, before memory is asked for it.
-  void need(std::uint64_t size, std::string_view what) const {
-    if (size > bytes_.size() - at_) {
-      fail(fmt::format("{} wants {} bytes at byte {}, but only {} follow; the file is cut off or wrong", what, size,
-                       at_, bytes_.size() - at_));
-    }
-  }
-
-  [[nodiscard]] std::size_t at() const { return at_; }
-  [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
-
- private:
-  std::string file_;
-  std::span<const std::byte> bytes_;
-  std::size_t at_ = 0;
-};
-
-std::int64_t integer_value(Reader& reader, std::uint32_t type, std::string_view what) {
-  switch (type) {
-    case kUInt8: return reader.number<std::uint8_t>(what);
-    case kInt8: return reader.number<std::int8_t>(what);
-    case kUInt16: return reader.number<std::uint16_t>(what);
-    case kInt16: return reader.number<std::int16_t>(what);
-    case kUInt32: return reader.number<std::uint32_t>(what);
-    case kInt32: return reader.number<std::int32_t>(what);
-    case kInt64: return reader.number<std::int64_t>(what);
-    default: break;
-  }
-  const auto value = reader.number<std::uint64_t>(what);
-  if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-    reader.fail(fmt::format("{} is {}, wanted at most {}", what, value, std::numeric_limits<std::int64_t>::max()));
-  }
-  return static_cast<std::int64_t>(value);
-}
-
-bool bool_value(Reader& reader, std::string_view what) {
-  const auto value = reader.number<std::uint8_t>(what);
-  if (value > 1) {
-    reader.fail(fmt::format("{} is {}, wanted a truth value: 0 or 1", what, value));
-  }
-  return value != 0;
-}
-
-double float_value(Reader& reader, std::uint32_t type, std::string_view what) {
-  return type == kFloat32 ? static_cast<double>(reader.number<float>(what)) : reader.number<double>(what);
-}
-
-GgufValue list_value(Reader& reader, const std::string& what) {
-  const auto type = reader.number<std::uint32_t>(what);
-  const auto count = reader.number<std::uint64_t>(what);
-  const std::size_t least = least_bytes(type);
-  if (least == 0) {
-    reader.fail(type == kArray ? fmt::format("{} is a list of lists, which no model has", what)
-                               : fmt::format("{} is a list of type {}, which the format does not have", what, type));
-  }
-  if (count > reader.left() / least) {
-    reader.fail(fmt::format("{} announces {} values, but only {} bytes follow", what, count, reader.left()));
-  }
-  if (type == kString) {
-    std::vector<std::string> texts;
-    texts.reserve(static_cast<std::size_t>(count));
-    for (std::uint64_t i = 0; i < count; ++i) {
-      texts.push_back(reader.text(what));
-    }
-    return texts;
-  }
-  if (type == kFloat32 || type == kFloat64) {
-    std::vector<double> numbers;
-    numbers.reserve(static_cast<std::size_t>(count));
-    for (std::uint64_t i = 0; i < count; ++i) {
-      numbers.push_back(float_value(reader, type, what));
-    }
-    return numbers;
-  }
-  std::vector<std::int64_t> integers;
-  integers.reserve(static_cast<std::size_t>(count));
-  for (std::uint64_t i = 0; i < count; ++i) {
-    integers.push_back(type == kBool ? std::int64_t{bool_value(reader, what)} : integer_value(reader, type, what));
-  }
-  return integers;
-}
-
-GgufValue read_value(Reader& reader, const std::string& what) {
-  const auto type = reader.number<std::uint32_t>(what);
-  switch (type) {
-    case kUInt8:
-    case kInt8:
-    case kUInt16:
-    case kInt16:
-    case kUInt32:
-    case kInt32:
-    case kUInt64:
-    case kInt64: return integer_value(reader, type, what);
-    case kFloat32:
-    case kFloat64: return float_value(reader, type, what);
-    case kBool: return bool_value(reader, what);
-    case kString: return reader.text(what);
-    case kArray: return list_value(reader, what);
-    default: break;
-  }
-  reader.fail(fmt::format("{} has type {}, which the format does not have", what, type));
-}
-
 /// A tensor of the header, whose data are not looked for yet.
 struct Listed {
   std::string name;
@@ -217,7 +49,7 @@ struct Listed {
   std::uint64_t offset = 0;
 };
 
-Listed read_tensor_info(Reader& reader) {
+Listed read_tensor_info(GgufReader& reader) {
   Listed listed;
   listed.name = reader.text("a tensor's name", kMaxNameBytes);
   const std::string what = fmt::format("tensor '{}'", printable(listed.name, 100));
@@ -263,8 +95,8 @@ Listed read_tensor_info(Reader& reader) {
 }
 
 /// Data follow each other, each begins at a multiple of the alignment: no hole hides anything, no two overlap.
-void place(const Reader& reader, std::vector<Listed>& listed, std::span<const std::byte> data, std::size_t alignment,
-           std::map<std::string, GgufTensor>& tensors) {
+void place(const GgufReader& reader, std::vector<Listed>& listed, std::span<const std::byte> data,
+           std::size_t alignment, std::map<std::string, GgufTensor>& tensors) {
   std::ranges::sort(listed, {}, &Listed::offset);
   std::uint64_t expected = 0;
   std::uint64_t end = 0;
@@ -303,7 +135,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : path_(path) {
   }
   mapping_ = std::make_shared<const MappedFile>(path);
   const std::span<const std::byte> bytes = mapping_->bytes();
-  Reader reader(path.string(), bytes);
+  GgufReader reader(path.string(), bytes);
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 32));
   if (!start.starts_with(kMagic)) {
     reader.fail(start.starts_with("version https://git-lfs")
@@ -334,7 +166,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : path_(path) {
     if (values_.contains(key)) {
       reader.fail(fmt::format("{} is there twice", what));
     }
-    values_.emplace(std::move(key), read_value(reader, what));
+    values_.emplace(std::move(key), read_gguf_value(reader, what));
   }
   std::vector<Listed> listed;
   std::map<std::string, int> names;

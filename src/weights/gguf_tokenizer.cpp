@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
-#include <set>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
@@ -15,18 +13,13 @@
 
 #include <fmt/format.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "mlxe/error.h"
+#include "weights/gguf_vocabulary.h"
 
 namespace mlxe {
 namespace {
-
-// The kinds of tokens.
-constexpr std::int64_t kUnknown = 2;
-constexpr std::int64_t kControl = 3;
-constexpr std::int64_t kUserDefined = 4;
-constexpr std::int64_t kUnused = 5;
 
 constexpr std::string_view kSpace = "\u2581";
 // A vocabulary that keeps capitals has them in every third word or so; one that was lower-cased may have a stray one.
@@ -53,107 +46,10 @@ constexpr std::array kPreTokenizers = {
     PreTokenizer{"roberta-bpe", nullptr, false, false},  PreTokenizer{"modern-bert", nullptr, true, false},
 };
 
-class Vocabulary {
- public:
-  explicit Vocabulary(const GgufFile& file) : file_(file) {
-    const auto* const tokens = file.texts("tokenizer.ggml.tokens");
-    if (tokens == nullptr || tokens->empty()) {
-      fail("no 'tokenizer.ggml.tokens' in the metadata");
-    }
-    tokens_ = *tokens;
-    for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      if (!is_valid_utf8(tokens_[id])) {
-        fail(fmt::format("token {} of 'tokenizer.ggml.tokens' is no UTF-8", id));
-      }
-    }
-    if (const auto* const kinds = file.integers("tokenizer.ggml.token_type")) {
-      if (kinds->size() != tokens_.size()) {
-        fail(fmt::format("'tokenizer.ggml.token_type' has {} entries for {} tokens", kinds->size(), tokens_.size()));
-      }
-      kinds_ = *kinds;
-    } else {
-      kinds_.assign(tokens_.size(), 1);
-    }
-    for (const char* role : {"bos", "eos", "unknown", "seperator", "padding", "cls", "mask"}) {  // its spelling
-      if (const auto id = id_of(role)) {
-        kinds_[*id] = kinds_[*id] == kUnknown ? kUnknown : kControl;
-        named_.insert(*id);
-      }
-    }
-  }
-
-  [[noreturn]] void fail(std::string_view text) const {
-    throw Error(ErrorCode::kCorruptModel, fmt::format("{}: {}", file_.path().string(), text));
-  }
-
-  /// \param role  "bos", "cls", ...
-  [[nodiscard]] std::optional<std::size_t> id_of(const std::string& role) const {
-    const std::string key = fmt::format("tokenizer.ggml.{}_token_id", role);
-    const std::optional<std::int64_t> id = file_.integer(key);
-    if (!id) {
-      return std::nullopt;
-    }
-    if (*id < 0 || static_cast<std::uint64_t>(*id) >= tokens_.size()) {
-      fail(fmt::format("'{}' is {}, the vocabulary has {} tokens", key, *id, tokens_.size()));
-    }
-    return static_cast<std::size_t>(*id);
-  }
-  [[nodiscard]] std::optional<std::size_t> first_of(std::initializer_list<const char*> roles) const {
-    for (const char* role : roles) {
-      if (const auto id = id_of(role)) {
-        return id;
-      }
-    }
-    return std::nullopt;
-  }
-
-  [[nodiscard]] std::vector<std::string>& tokens() { return tokens_; }
-  [[nodiscard]] const std::vector<std::string>& tokens() const { return tokens_; }
-  [[nodiscard]] std::int64_t kind(std::size_t id) const { return kinds_[id]; }
-  void set_kind(std::size_t id, std::int64_t kind) { kinds_[id] = kind; }
-  [[nodiscard]] const GgufFile& file() const { return file_; }
-
-  /// Tokens that are found in a text as they are.
-  [[nodiscard]] Json added_tokens(bool mask_takes_space) const {
-    Json added = Json::array();
-    for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      const bool is_special = kinds_[id] == kControl || (kinds_[id] == kUnknown && named_.contains(id));
-      if (is_special || kinds_[id] == kUserDefined) {
-        const bool is_mask = tokens_[id] == "<mask>" || tokens_[id] == "[MASK]";
-        added.push_back({{"id", id},
-                         {"content", tokens_[id]},
-                         {"single_word", false},
-                         {"lstrip", is_mask && mask_takes_space},
-                         {"rstrip", false},
-                         {"normalized", false},
-                         {"special", is_special}});
-      }
-    }
-    return added;
-  }
-
-  /// "token": id, without those that only fill gaps.
-  [[nodiscard]] Json ids() const {
-    Json ids = Json::object();
-    for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      if (kinds_[id] != kUnused && !ids.emplace(tokens_[id], id).second) {
-        fail(fmt::format("token '{}' is in the vocabulary twice", printable(tokens_[id], 60)));
-      }
-    }
-    return ids;
-  }
-
- private:
-  const GgufFile& file_;
-  std::vector<std::string> tokens_;
-  std::vector<std::int64_t> kinds_;
-  std::set<std::size_t> named_;  // by a key of the metadata
-};
-
 /// Something in a template: a special token, or text A or B.
 using Step = std::variant<std::size_t, char>;
 
-Json template_of(const Vocabulary& vocabulary, const std::vector<Step>& single, const std::vector<Step>& pair) {
+Json template_of(const GgufVocabulary& vocabulary, const std::vector<Step>& single, const std::vector<Step>& pair) {
   Json special = Json::object();
   const auto steps = [&](const std::vector<Step>& wanted) {
     Json list = Json::array();
@@ -177,7 +73,7 @@ Json template_of(const Vocabulary& vocabulary, const std::vector<Step>& single, 
 }
 
 /// [CLS] A [SEP] of encoders, with two of the second between the texts of a pair for RoBERTa.
-Json encoder_template(const Vocabulary& vocabulary, const std::string& family) {
+Json encoder_template(const GgufVocabulary& vocabulary, const std::string& family) {
   const auto first = vocabulary.first_of({"cls", "bos"});
   const auto last = vocabulary.first_of({"seperator", "eos"});
   if (!first || !last) {
@@ -191,7 +87,7 @@ Json encoder_template(const Vocabulary& vocabulary, const std::string& family) {
 }
 
 /// What a decoder's file says of its ends; null if it adds nothing.
-Json decoder_template(const Vocabulary& vocabulary, bool begins_by_default) {
+Json decoder_template(const GgufVocabulary& vocabulary, bool begins_by_default) {
   std::vector<Step> single = {'A'};
   std::vector<Step> pair = {'A', 'B'};
   const GgufFile& file = vocabulary.file();
@@ -226,12 +122,12 @@ Json document(const Json& added, Json normalizer, Json pre_tokenizer, Json post_
 }
 
 /// llama.cpp marks the beginning of a word where WordPiece marks what is not one.
-Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
+Json wordpiece(GgufVocabulary& vocabulary, const std::string& family) {
   std::size_t num_capitalised = 0;
   for (std::size_t id = 0; id < vocabulary.tokens().size(); ++id) {
     std::string& token = vocabulary.tokens()[id];
     const bool is_name = token.starts_with('[') && token.ends_with(']');
-    if (vocabulary.kind(id) == kControl || vocabulary.kind(id) == kUnknown || is_name) {
+    if (vocabulary.kind(id) == GgufVocabulary::kControl || vocabulary.kind(id) == GgufVocabulary::kUnknown || is_name) {
       continue;
     }
     if (token.starts_with(kSpace)) {
@@ -239,7 +135,7 @@ Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
     } else {
       token.insert(0, "##");
     }
-    const bool is_word = token.find("[unused") == std::string::npos && vocabulary.kind(id) != kUnused;
+    const bool is_word = token.find("[unused") == std::string::npos && vocabulary.kind(id) != GgufVocabulary::kUnused;
     const bool is_capitalised = std::ranges::any_of(token, [](char c) { return c >= 'A' && c <= 'Z'; });
     num_capitalised += is_word && is_capitalised ? 1 : 0;
   }
@@ -260,7 +156,7 @@ Json wordpiece(Vocabulary& vocabulary, const std::string& family) {
                    {"vocab", vocabulary.ids()}});
 }
 
-Json written_merges(const Vocabulary& vocabulary) {
+Json written_merges(const GgufVocabulary& vocabulary) {
   const auto* const merges = vocabulary.file().texts("tokenizer.ggml.merges");
   if (merges == nullptr) {
     vocabulary.fail("no 'tokenizer.ggml.merges' in the metadata");
@@ -276,7 +172,7 @@ Json written_merges(const Vocabulary& vocabulary) {
   return list;
 }
 
-Json byte_level(const Vocabulary& vocabulary, const PreTokenizer& pre, const std::string& family) {
+Json byte_level(const GgufVocabulary& vocabulary, const PreTokenizer& pre, const std::string& family) {
   const Json bytes = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", pre.split == nullptr}};
   Json pre_tokenizer = bytes;
@@ -306,7 +202,7 @@ Json byte_level(const Vocabulary& vocabulary, const PreTokenizer& pre, const std
                    {"merges", written_merges(vocabulary)}});
 }
 
-const std::vector<double>& scores_of(const Vocabulary& vocabulary) {
+const std::vector<double>& scores_of(const GgufVocabulary& vocabulary) {
   const auto* const scores = vocabulary.file().numbers("tokenizer.ggml.scores");
   if (scores == nullptr || scores->size() != vocabulary.tokens().size()) {
     vocabulary.fail(fmt::format("'tokenizer.ggml.scores' has {} entries for {} tokens",
@@ -315,42 +211,27 @@ const std::vector<double>& scores_of(const Vocabulary& vocabulary) {
   return *scores;
 }
 
-std::string base64(const std::vector<std::int64_t>& bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t three = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      three = three << 8U | (i + j < bytes.size() ? static_cast<std::uint32_t>(bytes[i + j]) & 0xFFU : 0U);
-    }
-    for (std::size_t digit = 0; digit < 4; ++digit) {
-      text += i + digit > bytes.size() ? '=' : kDigits[three >> (18 - 6 * digit) & 63U];
-    }
-  }
-  return text;
-}
-
-Json unigram(Vocabulary& vocabulary, const std::string& family) {
+Json unigram(GgufVocabulary& vocabulary, const std::string& family) {
   const GgufFile& file = vocabulary.file();
   std::vector<std::string>& tokens = vocabulary.tokens();
   // The converter leaves the mask of XLM-RoBERTa out of what it read from SentencePiece's own file.
   if (family == "roberta" && std::ranges::find(tokens, "<mask>") == tokens.end() && tokens.back().starts_with("[PAD")) {
     tokens.back() = "<mask>";
-    vocabulary.set_kind(tokens.size() - 1, kControl);
+    vocabulary.set_kind(tokens.size() - 1, GgufVocabulary::kControl);
   }
   const std::vector<double>& scores = scores_of(vocabulary);
   const auto unknown = vocabulary.id_of("unknown");
   Json pieces = Json::array();
   std::size_t unknown_id = unknown.value_or(0);
   for (std::size_t id = 0; id < tokens.size(); ++id) {
-    if (!unknown && vocabulary.kind(id) == kUnknown) {
+    if (!unknown && vocabulary.kind(id) == GgufVocabulary::kUnknown) {
       unknown_id = id;
     }
     pieces.push_back({tokens[id], scores[id]});
   }
   Json normalizer;
   if (const auto* const map = file.integers("tokenizer.ggml.precompiled_charsmap"); map != nullptr && !map->empty()) {
-    normalizer = {{"type", "Precompiled"}, {"precompiled_charsmap", base64(*map)}};
+    normalizer = {{"type", "Precompiled"}, {"precompiled_charsmap", base64(std::string(map->begin(), map->end()))}};
   }
   const Json spaces = {{"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "always"}, {"split", true}};
   return document(vocabulary.added_tokens(true), normalizer,
@@ -360,7 +241,7 @@ Json unigram(Vocabulary& vocabulary, const std::string& family) {
 }
 
 /// Every way to put a token together from two others, the best tokens first.
-Json implied_merges(const Vocabulary& vocabulary, const std::vector<double>& ranks) {
+Json implied_merges(const GgufVocabulary& vocabulary, const std::vector<double>& ranks) {
   struct Merge {
     std::string_view left;
     std::string_view right;
@@ -404,7 +285,7 @@ Json implied_merges(const Vocabulary& vocabulary, const std::vector<double>& ran
   return list;
 }
 
-Json sentencepiece(Vocabulary& vocabulary, const std::string& family) {
+Json sentencepiece(GgufVocabulary& vocabulary, const std::string& family) {
   const bool is_gemma = family == "gemma-embedding";
   std::vector<double> ranks = scores_of(vocabulary);
   if (is_gemma) {
@@ -461,7 +342,7 @@ GgufTokenizer gguf_tokenizer(const GgufFile& file, const std::string& family) {
     result.gap = "it has no vocabulary";
     return result;
   }
-  Vocabulary vocabulary(file);
+  GgufVocabulary vocabulary(file);
   for (const auto& [role, token] : {std::pair("mask", &result.mask_token), std::pair("eos", &result.eos_token)}) {
     if (const auto id = vocabulary.id_of(role)) {
       *token = vocabulary.tokens()[*id];
