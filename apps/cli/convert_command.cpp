@@ -216,7 +216,8 @@ void add_convert_command(CLI::App& app, Session& session) {
   command->add_flag("--overwrite", options.overwrite, "replace the model folder at --mlx-path");
   command->add_flag("--report", options.measure,
                     "print each layer's error, and how far the vectors of sample texts moved");
-  limit_to_range(command->add_option("--threads", options.threads, "0: one for each processor [0]"), 0, 1024);
+  limit_to_range(command->add_option("--threads", options.threads, "CPU threads [as many as this process may use]"), 0,
+                 1024);
   command->add_flag("--quiet", session.quiet, "only warnings and errors on stderr");
   command->footer(
       "Examples:\n"

@@ -42,7 +42,7 @@ struct ConvertOptions {
 
   HubOptions hub = {};                        ///< of a model that is a name
   std::string command = {};                   ///< how it was asked for; goes into the model card
-  int threads = 0;                            ///< 0: as many as there are processors
+  int threads = 0;                            ///< 0: as many as this process may use
   std::size_t max_shard_bytes = 5ULL << 30U;  ///< of a weight file
   std::function<void(Severity severity, const std::string& text)> on_message = {};
   /// Called between pieces, from one thread; returning false cancels with Error{kCancelled}.

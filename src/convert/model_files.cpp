@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "convert/staged_folder.h"
 #include "mlxe/error.h"
+#include "weights/checkpoint_files.h"
 
 namespace mlxe {
 namespace {
@@ -76,6 +77,16 @@ ModelFiles find_model_files(const fs::path& folder) {
   ModelFiles files;
   look_through(folder, "", 0, files);
   return files;
+}
+
+fs::path transformer_part(const ModelFiles& files, const fs::path& folder) {
+  for (const fs::path part : {"", "0_Transformer", "0_StaticEmbedding", "0_WordEmbeddings"}) {
+    if (std::ranges::find(files.weighted, part) != files.weighted.end()) {
+      return part;
+    }
+  }
+  static_cast<void>(read_checkpoint(folder));  // says what is wrong
+  throw Error(ErrorCode::kInternal, "weights that were not found could be read");
 }
 
 void copy_files(const ModelFiles& files, const fs::path& from, const fs::path& to) {

@@ -18,6 +18,11 @@ struct ModelFiles {
 /// written anew.
 [[nodiscard]] ModelFiles find_model_files(const std::filesystem::path& folder);
 
+/// Where of these the transformer's weights lie: "" for the folder itself or, in folders of old, that of the first
+/// module.
+/// \throws as read_checkpoint(), saying what is wrong, if there are none
+[[nodiscard]] std::filesystem::path transformer_part(const ModelFiles& files, const std::filesystem::path& folder);
+
 /// \throws Error{kIo}
 void copy_files(const ModelFiles& files, const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -205,6 +205,10 @@ std::vector<std::size_t> sizes_of(const Shape& shape) {
 
 }  // namespace
 
+bool activations_overflow_float16(std::string_view model_type) {
+  return model_type == "gemma3_text" || model_type == "gemma3" || model_type == "gemma3n_text";
+}
+
 std::optional<std::string_view> layer_path(std::string_view name, const StoredTensor& stored) {
   if (!name.ends_with(kWeight) || stored.tensor.shape.size() != 2 || !stored.supported ||
       !is_float(stored.tensor.dtype)) {

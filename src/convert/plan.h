@@ -16,6 +16,9 @@
 
 namespace mlxe {
 
+/// Of families whose activations pass 65504, so that float16 gives infinities.
+[[nodiscard]] bool activations_overflow_float16(std::string_view model_type);
+
 enum class TensorAction {
   kCopy,        ///< the bytes as they are
   kCast,        ///< to another floating-point type; what another library packed is decoded first

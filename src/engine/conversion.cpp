@@ -2,15 +2,14 @@
 #include "mlxe/convert.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/available_threads.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -25,6 +24,7 @@
 #include "engine/conversion_request.h"
 #include "engine/vector_drift.h"
 #include "hub/families.h"
+#include "hub/model_name.h"
 #include "hub/resolve.h"
 #include "weights/checkpoint_files.h"
 #include "weights/lora.h"
@@ -37,26 +37,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxCardBytes = std::size_t{16} << 20U;
 
-/// Families whose activations pass 65504, so that float16 gives infinities.
-constexpr std::array<std::string_view, 3> kBeyondFloat16 = {"gemma3_text", "gemma3", "gemma3n_text"};
-
-/// The transformer's weights lie in the folder itself or, in folders of old, in that of the first module.
-fs::path model_part(const fs::path& folder, const ModelFiles& files) {
-  const auto has = [&](const fs::path& part) {
-    return std::ranges::find(files.weighted, part) != files.weighted.end();
-  };
-  if (has("")) {
-    return "";
-  }
-  for (const fs::path part : {"0_Transformer", "0_StaticEmbedding", "0_WordEmbeddings"}) {
-    if (has(part)) {
-      return part;
-    }
-  }
-  static_cast<void>(read_checkpoint(folder));  // says what is wrong
-  throw Error(ErrorCode::kInternal, "weights that were not found could be read");
-}
-
 class Conversion {
  public:
   Conversion(const std::string& model, const ConvertOptions& options)
@@ -66,7 +46,8 @@ class Conversion {
       throw Error(ErrorCode::kUnsupported, fmt::format("'{}' is a file, wanted a model's folder", folder_.string()));
     }
     from_hub_ = !fs::exists(model);
-    name_ = from_hub_ ? canonical_model_name(model) : fs::absolute(folder_).lexically_normal().filename().string();
+    name_ = from_hub_ ? canonical_model_name(parse_model_name(model).repository)
+                      : fs::absolute(folder_).lexically_normal().filename().string();
     check_places();
     say("Loading");
     if (has_adapter(folder_)) {
@@ -75,7 +56,7 @@ class Conversion {
           fmt::format("'{}' is an adapter or has one; wanted a model without, merge it first", folder_.string()));
     }
     files_ = find_model_files(folder_);
-    part_ = model_part(folder_, files_);
+    part_ = transformer_part(files_, folder_);
     checkpoint_ = read_checkpoint(folder_ / part_);
     const fs::path config_path = folder_ / part_ / "config.json";
     if (const std::optional<Json> config = load_json_if_present(config_path)) {
@@ -144,7 +125,7 @@ class Conversion {
     const bool is_packed =
         std::ranges::any_of(checkpoint_, [](const auto& entry) { return entry.first.ends_with(".scales"); });
     const std::string type = config_ ? config_->text("model_type", "") : std::string();
-    const bool beyond = std::ranges::find(kBeyondFloat16, type) != kBeyondFloat16.end();
+    const bool beyond = activations_overflow_float16(type);
     dtype_ = request_.dtype;
     if (!dtype_ && beyond) {
       warn(
@@ -174,10 +155,7 @@ class Conversion {
     return options;
   }
 
-  [[nodiscard]] int threads() const {
-    return options_.threads > 0 ? options_.threads
-                                : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  }
+  [[nodiscard]] int threads() const { return options_.threads > 0 ? options_.threads : available_threads(); }
 
   void prepare_chooser() {
     if (!options_.quantize) {
