@@ -8,6 +8,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "fixtures" / "bert-mean"
 SMALL = {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "modules.json": b"[]"}
 
+MB = 1 << 20
+
 
 def weights(size=300_000, seed=1):
     return random.Random(seed).randbytes(size)
@@ -51,3 +53,9 @@ def wait_for(condition, seconds=20):
 def interrupt(process):
     process.send_signal(signal.SIGINT)
     return process.communicate(timeout=30)
+
+
+def kept(cache, hub, name="model.safetensors"):
+    """The .incomplete file of a large file, and what it should become."""
+    content = next(iter(hub.repositories["org/name"].commits.values()))[name]
+    return repository(cache) / "blobs" / f"{content.hash}.incomplete", content
