@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <iterator>
+#include <vector>
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -58,6 +60,22 @@ std::string BlobHash::finish() {
     fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
   }
   return hex;
+}
+
+std::string hash_file(const std::filesystem::path& path, std::string_view like, std::uint64_t size,
+                      const std::function<void(std::size_t)>& on_bytes) {
+  std::ifstream stream(path, std::ios::binary);
+  BlobHash hash(like, size);
+  std::vector<char> bytes(std::size_t{1} << 20U);
+  while (stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || stream.gcount() > 0) {
+    const auto count = static_cast<std::size_t>(stream.gcount());
+    hash.add(bytes.data(), count);
+    on_bytes(count);
+  }
+  if (!stream.eof()) {
+    throw Error(ErrorCode::kIo, fmt::format("cannot read {}", path.string()));
+  }
+  return hash.finish();
 }
 
 bool is_blob_hash(std::string_view name) {

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +29,12 @@ class BlobHash {
   struct Context;
   std::unique_ptr<Context> context_;
 };
+
+/// The hash of a whole file. \param like, size  as of BlobHash
+/// \param on_bytes  told of each piece that was read; what it throws comes out
+/// \throws Error{kIo} if the file cannot be read
+[[nodiscard]] std::string hash_file(const std::filesystem::path& path, std::string_view like, std::uint64_t size,
+                                    const std::function<void(std::size_t)>& on_bytes);
 
 /// True for 40 or 64 lower-case hexadecimal digits: a name that BlobHash can check.
 [[nodiscard]] bool is_blob_hash(std::string_view name);

@@ -186,6 +186,12 @@ struct HttpClient::Exchange {
     const std::size_t room = static_cast<std::size_t>(std::min<std::uint64_t>(size * count, exchange.unsent));
     const std::size_t given = std::fread(bytes, 1, room, exchange.file);
     exchange.unsent -= given;
+    if (exchange.request.on_sent) {
+      exchange.guarded([&] {
+        exchange.request.on_sent(exchange.request.body_size.value_or(0) - exchange.unsent);
+        return true;
+      });
+    }
     return given;
   }
 
@@ -384,7 +390,7 @@ HttpAnswer HttpClient::ask(HttpRequest request, const std::function<bool()>& kee
     constexpr std::chrono::milliseconds kLook{100};
     while (!collector.done) {
       if (keep_going && !keep_going()) {
-        throw Error(ErrorCode::kCancelled, "the download was cancelled");
+        throw Error(ErrorCode::kCancelled, "the talk with the hub was stopped");
       }
       wait(kLook);
     }

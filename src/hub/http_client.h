@@ -23,6 +23,7 @@ struct HttpRequest {
   std::string body_file = {};             ///< of a PUT: a file's bytes
   std::uint64_t body_begin = 0;           ///< of body_file
   std::optional<std::uint64_t> body_size = {};
+  std::function<void(std::uint64_t)> on_sent = {};  ///< bytes of body_file so far
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{10'000};  ///< without a byte
   std::chrono::milliseconds total_timeout{0};       ///< 0: none

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "base/json.h"
 #include "base/utf8.h"
 #include "hub/model_name.h"
 #include "hub/retry.h"
@@ -36,13 +35,8 @@ std::optional<std::uint64_t> size_in(const Json& object) {
                                                               : std::nullopt;
 }
 
-std::string text_in(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 RemoteFile file_in(const Json& sibling, const std::string& what) {
-  RemoteFile file{.name = sibling.is_object() ? text_in(sibling, "rfilename") : std::string()};
+  RemoteFile file{.name = text_in(sibling, "rfilename")};
   if (file.name.empty()) {
     throw Error(ErrorCode::kIo, fmt::format("{}: a file without 'rfilename'", what));
   }
@@ -65,6 +59,14 @@ std::string token_advice(const HubEnvironment& environment) {
 }
 
 }  // namespace
+
+std::string text_in(const Json& object, const char* key) {
+  if (!object.is_object()) {
+    return {};
+  }
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
 
 std::string hash_of_etag(std::string_view etag) {
   if (etag.starts_with("W/")) {
@@ -181,12 +183,16 @@ HttpAnswer HubApi::ask(HttpRequest request) {
                                  static_cast<double>(pause->count()) / 1000)
                    : fmt::format("{}; trying again", answer.end.problem));
     }
-    for (auto left = *pause; left.count() > 0; left -= std::chrono::milliseconds(100)) {
-      if (!keep_going_()) {
-        throw Error(ErrorCode::kCancelled, "the download was cancelled");
-      }
-      std::this_thread::sleep_for(std::min(left, std::chrono::milliseconds(100)));
+    wait(*pause);
+  }
+}
+
+void HubApi::wait(std::chrono::milliseconds pause) const {
+  for (auto left = pause; left.count() > 0; left -= std::chrono::milliseconds(100)) {
+    if (!keep_going_()) {
+      throw Error(ErrorCode::kCancelled, "the talk with the hub was stopped");
     }
+    std::this_thread::sleep_for(std::min(left, std::chrono::milliseconds(100)));
   }
 }
 

@@ -1,12 +1,14 @@
 // The hub's answers to questions: what a revision is, which files it has, and why something may not be had.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "hub/file_selection.h"
 #include "hub/http_client.h"
 #include "hub/hub_environment.h"
@@ -46,6 +48,9 @@ class HubApi {
   /// An exchange with retries and their pauses. \throws HubUnreachable, Error{kIo}, Error{kCancelled}
   [[nodiscard]] HttpAnswer ask(HttpRequest request);
 
+  /// A pause that can be ended. \throws Error{kCancelled}
+  void wait(std::chrono::milliseconds pause) const;
+
   [[nodiscard]] HttpRequest request(std::string method, std::string url) const;
   [[nodiscard]] std::string file_url(std::string_view repository, std::string_view commit, std::string_view file) const;
   [[nodiscard]] const HubEnvironment& environment() const { return environment_; }
@@ -56,6 +61,9 @@ class HubApi {
   std::function<bool()> keep_going_;
   std::function<void(std::string_view)> say_;
 };
+
+/// The text under a key of an answer's object; empty if there is none.
+[[nodiscard]] std::string text_in(const Json& object, const char* key);
 
 /// Why the hub gave no file or list, with what to do about it.
 /// \param file  empty: it was asked for the whole revision

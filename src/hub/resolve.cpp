@@ -42,6 +42,18 @@ bool is_local(const std::string& name) {
   return is_folder(name) || (is_file(name) && fs::path(name).extension() == ".gguf");
 }
 
+std::optional<Snapshot> local_model(const std::string& name, const HubOptions& options) {
+  if (!is_local(name)) {
+    return std::nullopt;
+  }
+  if (options.revision) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("the revision '{}' is for a model of the hub, and '{}' is on this machine",
+                            printable(*options.revision, 100), printable(name, 300)));
+  }
+  return Snapshot{.folder = name};
+}
+
 // A whole model in one file.
 bool holds_gguf(const fs::path& folder) {
   std::error_code ignored;
@@ -205,8 +217,8 @@ Snapshot find_cached_snapshot(const std::string& name, const HubOptions& options
 }
 
 Snapshot find_model(const std::string& name, const HubOptions& options) {
-  if (is_local(name)) {
-    return {.folder = name};
+  if (auto snapshot = local_model(name, options)) {
+    return *std::move(snapshot);
   }
   const Wanted wanted = parse(name, options);
   for (const std::string& repository : wanted.repositories) {
@@ -222,8 +234,8 @@ Snapshot find_model(const std::string& name, const HubOptions& options) {
 }
 
 Snapshot download_model(const std::string& name, const HubOptions& options) {
-  if (is_local(name)) {
-    return {.folder = name};
+  if (auto snapshot = local_model(name, options)) {
+    return *std::move(snapshot);
   }
   return download(parse(name, options), options);
 }

@@ -6,16 +6,15 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/files.h"
-#include "base/json.h"
 #include "base/utf8.h"
 #include "hub/blob_hash.h"
 #include "hub/hub_api.h"
@@ -31,15 +30,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSample = 512;          // the first bytes, by which the hub tells text from data
 constexpr std::size_t kFilesPerAsking = 256;  // in one question about them
 constexpr std::chrono::seconds kStoreTimeout{120};
-
-std::string base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');  // OpenSSL ends it with a zero
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(length));
-  return out;
-}
 
 struct LocalFile {
   std::string name;  // in the repository
@@ -164,10 +154,11 @@ class Uploader {
     }
   }
 
-  /// Asks which files are large, or data, and which are unwanted.
+  /// Asks which files are large, or data; leaves out those that the repository ignores.
   void choose_ways(std::vector<LocalFile>& files) {
     const std::string path =
         fmt::format("/api/models/{}/preupload/{}", repository_, escape_url(options_.revision, false));
+    std::map<std::string, std::string> ways;  // by name
     for (std::size_t begin = 0; begin < files.size(); begin += kFilesPerAsking) {
       Json body = {{"files", Json::array()}};
       for (std::size_t i = begin; i < std::min(begin + kFilesPerAsking, files.size()); ++i) {
@@ -175,35 +166,32 @@ class Uploader {
             {{"path", files[i].name}, {"size", files[i].size}, {"sample", base64(first_bytes(files[i], kSample))}});
       }
       const Json answer = answer_to(post(path, body.dump()), "the files");
-      const auto told = answer.find("files");
-      for (std::size_t i = begin; i < std::min(begin + kFilesPerAsking, files.size()); ++i) {
-        if (told == answer.end() || !told->is_array()) {
-          break;
-        }
-        for (const Json& one : *told) {
-          if (one.is_object() && one.value("path", "") == files[i].name) {
-            files[i].large = one.value("uploadMode", "") == "lfs";
-          }
-        }
+      for (const Json& one : answer.value("files", Json::array())) {
+        const bool ignored = one.is_object() && one.value("shouldIgnore", Json()) == true;
+        ways[text_in(one, "path")] = ignored ? "ignored" : text_in(one, "uploadMode");
       }
     }
+    for (LocalFile& file : files) {
+      const std::string& way = ways[file.name];
+      file.large = way == "lfs";
+      if (!file.large && way != "regular" && way != "ignored") {
+        throw Error(ErrorCode::kIo, fmt::format("{} does not say how it takes '{}', wanted 'lfs' or 'regular'",
+                                                environment_.endpoint, file.name));
+      }
+    }
+    std::erase_if(files, [&](const LocalFile& file) { return ways[file.name] == "ignored"; });
   }
 
   void hash(LocalFile& file) {
-    std::ifstream stream(file.path, std::ios::binary);
-    BlobHash sha256(std::string(64, '0'), file.size);
-    std::vector<char> bytes(std::size_t{1} << 20U);
     std::uint64_t read = 0;
-    while (stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || stream.gcount() > 0) {
-      sha256.add(bytes.data(), static_cast<std::size_t>(stream.gcount()));
-      read += static_cast<std::uint64_t>(stream.gcount());
+    file.sha256 = hash_file(file.path, std::string(64, '0'), file.size, [&](std::size_t count) {
+      read += count;
       check_cancelled();
-    }
+    });
     if (read != file.size) {
       throw Error(ErrorCode::kIo,
                   fmt::format("{} has {} bytes, and {} were to be uploaded", file.path, read, file.size));
     }
-    file.sha256 = sha256.finish();
   }
 
   void send_large(std::vector<LocalFile>& files) {
@@ -233,21 +221,19 @@ class Uploader {
   /// As the batch's answer wants it; nothing where the hub has the file.
   void send(const LocalFile& file, const Json& answer) {
     const Json::json_pointer first("/objects/0");
-    const Json object = answer.contains(first) ? answer.at(first) : Json();
-    if (object.contains("error")) {
+    const Json object = answer.contains(first) ? answer.at(first) : Json::object();
+    if (const auto error = object.find("error"); error != object.end()) {
+      const std::string why = text_in(*error, "message");
       throw Error(ErrorCode::kIo, fmt::format("{} does not take '{}': {}", environment_.endpoint, file.name,
-                                              printable(object["error"].value("message", "no reason given"), 200)));
+                                              why.empty() ? "no reason given" : printable(why, 200)));
     }
-    if (!object.contains("actions")) {
+    const Json actions = object.value("actions", Json::object());
+    if (!actions.contains("upload")) {
       return;
     }
-    const Json& actions = object["actions"];
-    const Json upload = actions.value("upload", Json::object());
-    const std::string href = upload.value("href", "");
-    if (href.empty()) {
-      throw Error(ErrorCode::kIo, fmt::format("{} names no place for '{}'", environment_.endpoint, file.name));
-    }
-    HttpRequest put = {.method = "PUT", .url = href, .body_file = file.path, .body_size = file.size};
+    const Json upload = actions["upload"];
+    HttpRequest put = {
+        .method = "PUT", .url = address_in(upload, file), .body_file = file.path, .body_size = file.size};
     const Json header = upload.value("header", Json::object());
     for (const auto& [name, value] : header.items()) {
       if (value.is_string()) {
@@ -255,17 +241,37 @@ class Uploader {
       }
     }
     put.stall_timeout = std::max<std::chrono::milliseconds>(kStoreTimeout, environment_.stall_timeout);
+    const std::uint64_t before = progress_.done_bytes;
+    put.on_sent = [this, before](std::uint64_t sent) { progress_.done_bytes = before + sent; };
     send_file(put, file);
+    progress_.done_bytes = before;  // send_large() counts it
     progress_.new_bytes += file.size;
-    if (actions.contains("verify") && actions["verify"].is_object()) {
-      HttpRequest verify = api_.request("POST", actions["verify"].value("href", ""));
-      verify.headers.emplace_back("Content-Type: application/vnd.git-lfs+json");
-      verify.body = Json{{"oid", file.sha256}, {"size", file.size}}.dump();
-      const HttpAnswer checked = api_.ask(std::move(verify));
-      if (!checked.head.ok()) {
-        throw Error(ErrorCode::kIo, fmt::format("{} did not get '{}' whole: it answers {}", environment_.endpoint,
-                                                file.name, checked.head.status));
-      }
+    if (actions.contains("verify")) {
+      verify(address_in(actions["verify"], file), file);
+    }
+  }
+
+  /// Where an action leads: never from https to http.
+  [[nodiscard]] std::string address_in(const Json& action, const LocalFile& file) const {
+    std::string address = text_in(action, "href");
+    const std::string refusal = refusal_of_redirect(environment_.endpoint, address);
+    if (!refusal.empty()) {
+      throw Error(ErrorCode::kIo, fmt::format("'{}' cannot be sent: {}", file.name, refusal));
+    }
+    return address;
+  }
+
+  void verify(std::string address, const LocalFile& file) {
+    HttpRequest request = api_.request("POST", std::move(address));
+    if (origin_of(request.url) != origin_of(environment_.endpoint)) {
+      request.token.reset();  // it is for the hub alone
+    }
+    request.headers.emplace_back("Content-Type: application/vnd.git-lfs+json");
+    request.body = Json{{"oid", file.sha256}, {"size", file.size}}.dump();
+    const HttpAnswer answer = api_.ask(std::move(request));
+    if (!answer.head.ok()) {
+      throw Error(ErrorCode::kIo, fmt::format("{} did not get '{}' whole: it answers {}", environment_.endpoint,
+                                              file.name, answer.head.status));
     }
   }
 
@@ -284,8 +290,7 @@ class Uploader {
                     fmt::format("'{}' could not be sent to {}: {}", file.name, origin_of(put.url), why));
       }
       say(fmt::format("{}: {}; trying again", file.name, why));
-      std::this_thread::sleep_for(*pause);
-      check_cancelled();
+      api_.wait(*pause);
     }
   }
 
@@ -303,7 +308,7 @@ class Uploader {
     }
     const std::string path = fmt::format("/api/models/{}/commit/{}", repository_, escape_url(options_.revision, false));
     const Json answer = answer_to(post(path, std::move(lines), "application/x-ndjson"), "the commit");
-    return {.url = fmt::format("{}/{}", environment_.endpoint, repository_), .commit = answer.value("commitOid", "")};
+    return {.url = fmt::format("{}/{}", environment_.endpoint, repository_), .commit = text_in(answer, "commitOid")};
   }
 
   const HubEnvironment& environment_;

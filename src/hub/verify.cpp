@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -45,20 +44,11 @@ class Checker {
 
  private:
   std::string hash_of(const VerifiedFile& file) {
-    std::ifstream stream(file.path, std::ios::binary);
-    BlobHash hash(file.wanted, file.size);
-    std::vector<char> bytes(std::size_t{1} << 20U);
-    while (stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || stream.gcount() > 0) {
-      const auto count = static_cast<std::size_t>(stream.gcount());
-      hash.add(bytes.data(), count);
+    return hash_file(file.path, file.wanted, file.size, [&](std::size_t count) {
       progress_.done_bytes += count;
       progress_.new_bytes += count;
       report(file);
-    }
-    if (!stream.eof()) {
-      throw Error(ErrorCode::kIo, fmt::format("cannot read {}", file.path));
-    }
-    return hash.finish();
+    });
   }
 
   void report(const VerifiedFile& file) {

@@ -201,3 +201,10 @@ def test_convert_takes_a_name_and_a_revision(hub, run, tmp_path):
     assert "--hf-path org/name --revision v1 --quantize" in card
     by_name = run("convert", "--hf-path", "org/name@v1", "--mlx-path", str(tmp_path / "n"), "--offline", "--dtype", "float32")
     assert by_name.returncode == 0, by_name.stderr
+
+
+def test_a_revision_of_a_folder_is_refused(run, tmp_path):
+    for command in (["info", "-m", MODEL], ["download", MODEL], ["convert", "--mlx-path", tmp_path / "m", "--hf-path", MODEL]):
+        result = run(*command, "--revision", "v1")
+        assert result.returncode == 2
+        assert "the revision 'v1' is for a model of the hub" in result.stderr

@@ -80,3 +80,17 @@ def test_nothing_is_committed_if_a_file_is_refused(hub, upload, fault, words):
     result = upload()
     assert result.returncode == 4 and words in result.stderr
     assert list(head(hub)) == [".gitattributes"]
+
+
+def test_a_check_at_another_place_sees_no_token(hub, upload):
+    fault = hub.fault("verify", "elsewhere")
+    assert upload().returncode == 0
+    assert fault.times == 0
+    told = [one for one in hub.requests if one.server == "store" and one.method == "POST"]
+    assert len(told) == 1 and "authorization" not in told[0].headers
+
+
+def test_files_that_the_repository_ignores_are_left_out(hub, upload):
+    hub.fault("README.md", "ignore")
+    assert upload().returncode == 0
+    assert "README.md" not in head(hub) and "config.json" in head(hub)

@@ -10,7 +10,6 @@
 Run as a program it serves a folder: python fake_hub.py org/name FOLDER
 """
 
-import base64
 import contextlib
 import dataclasses
 import hashlib
@@ -23,38 +22,8 @@ import threading
 import time
 import urllib.parse
 
-LARGE = 10_000  # bytes from which a file is kept in LFS
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n"
-
-
-class Content:
-    """Bytes in memory, or those of a file."""
-
-    def __init__(self, source):
-        self.path = source if isinstance(source, pathlib.Path) else None
-        self.bytes = None if self.path else bytes(source)
-        self.size = self.path.stat().st_size if self.path else len(self.bytes)
-        self.lfs = self.size >= LARGE
-        sha256 = hashlib.sha256()
-        git = hashlib.sha1(b"blob %d\0" % self.size)
-        for part in self.parts(0, self.size):
-            sha256.update(part)
-            git.update(part)
-        self.sha256 = sha256.hexdigest()
-        self.hash = self.sha256 if self.lfs else git.hexdigest()
-        pointer = POINTER % (self.sha256.encode(), self.size)
-        self.blob_id = hashlib.sha1(b"blob %d\0" % len(pointer) + pointer).hexdigest() if self.lfs else self.hash
-
-    def parts(self, begin, end, step=1 << 20):
-        if self.path is None:
-            yield self.bytes[begin:end]
-            return
-        with self.path.open("rb") as file:
-            file.seek(begin)
-            while begin < end:
-                part = file.read(min(step, end - begin))
-                begin += len(part)
-                yield part
+from fake_hub_files import LARGE, POINTER, Content
+from fake_hub_uploads import Uploads
 
 
 @dataclasses.dataclass
@@ -95,6 +64,7 @@ class FakeHub:
         self.tokens = set()  # that open gated repositories
         self.writers = set()  # tokens that may write
         self.uploads = {}
+        self.large = LARGE
         self.lock = threading.Lock()
         self.servers = [Server(("127.0.0.1", port), self, "hub"), Server(("127.0.0.1", 0), self, "store")]
         self.threads = [threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -173,7 +143,7 @@ class Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Uploads, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -297,89 +267,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(302, b"", Location=f"{self.server.hub.store_url}/{content.sha256}?{query}",
                   X_Linked_Etag=f'"{content.sha256}"', X_Linked_Size=str(content.size), **told)
 
-    # Uploads.
-
-    def body(self):
-        return self.rfile.read(int(self.headers["Content-Length"]))
-
-    def may_write(self):
-        """False after the refusal was sent; the body is read in any case."""
-        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        if token in self.server.hub.writers:
-            return True
-        if token in self.server.hub.tokens:
-            self.send(403, b"{}", X_Error_Message="You don't have the rights to create a model under this namespace")
-        else:
-            self.send(401, b"{}", X_Error_Message="Invalid username or password.")
-        return False
-
-    def answer_create(self):
-        wanted = json.loads(self.body())
-        name = f"{wanted['organization']}/{wanted['name']}"
-        if not self.may_write():
-            return
-        if name in self.server.hub.repositories:
-            self.send_json({"error": "You already created this model repo"}, 409)
-            return
-        self.server.hub.add(name, {".gitattributes": b""})
-        self.send_json({"url": f"{self.server.hub.url}/{name}", "private": wanted["private"]})
-
-    def answer_preupload(self, name, revision):
-        files = json.loads(self.body())["files"]
-        if not self.may_write():
-            return
-        self.send_json({"files": [
-            {"path": one["path"], "shouldIgnore": False,
-             "uploadMode": "lfs" if one["size"] >= LARGE or b"\0" in base64.b64decode(one["sample"]) else "regular"}
-            for one in files]})
-
-    def answer_batch(self, name):
-        wanted = json.loads(self.body())
-        if not self.may_write():
-            return
-        hub = self.server.hub
-        assert wanted["operation"] == "upload" and wanted["hash_algo"] == "sha256" and "basic" in wanted["transfers"]
-        objects = []
-        for one in wanted["objects"]:
-            entry = dict(one)
-            if hub.take_fault("batch", "refuse"):
-                entry["error"] = {"code": 422, "message": "storage quota exceeded"}
-            elif one["oid"] not in hub.contents:
-                entry["actions"] = {
-                    "upload": {"href": f"{hub.store_url}/{one['oid']}?signature=s3cret", "header": {"x-kept": "yes"}},
-                    "verify": {"href": f"{hub.url}/{name}.git/info/lfs/objects/verify"}}
-            objects.append(entry)
-        self.send_json({"transfer": "basic", "objects": objects})
-
-    def answer_verify(self, name):
-        wanted = json.loads(self.body())
-        if self.may_write():
-            content = self.server.hub.uploads.get(wanted["oid"])
-            good = content is not None and hashlib.sha256(content).hexdigest() == wanted["oid"]
-            self.send_json({}, 200 if good and len(content) == wanted["size"] else 404)
-
-    def answer_commit(self, name, revision):
-        lines = [json.loads(line) for line in self.body().splitlines()]
-        if not self.may_write():
-            return
-        hub = self.server.hub
-        repository = hub.repositories[name]
-        files = dict(repository.commits[hub.commit_of(repository, revision)])
-        sources = {path: content.path or content.bytes for path, content in files.items()}
-        assert lines[0]["key"] == "header" and lines[0]["value"]["summary"]
-        for line in lines[1:]:
-            value = line["value"]
-            if line["key"] == "lfsFile":
-                stored = hub.contents.get(value["oid"])
-                sources[value["path"]] = hub.uploads[value["oid"]] if stored is None else stored.path or stored.bytes
-            else:
-                sources[value["path"]] = base64.b64decode(value["content"])
-        sha = hub.add(name, sources, revision)
-        self.send_json({"success": True, "commitOid": sha, "commitUrl": f"{hub.url}/{name}/commit/{sha}"})
-
     # The store.
 
     def store(self, path):
+        if self.command == "POST":
+            self.body()
+            self.send(200)
+            return
         if self.command == "PUT":
             content = self.body()
             if self.refused_by_fault("put"):
