@@ -55,9 +55,8 @@ def convert(
     del trust_remote_code
     if upload_repo is not None:
         check_upload(upload_repo)  # not after hours of work
-    name = os.fspath(hf_path)
     report = convert_model(
-        f"{name}@{revision}" if revision else name,
+        os.fspath(hf_path),
         mlx_path=os.fspath(mlx_path),
         overwrite=overwrite,
         dtype=dtype,
@@ -71,6 +70,7 @@ def convert(
         calibration_texts=list(calibration_texts),
         measure=measure,
         dequantize=dequantize,
+        revision=revision,
         on_message=_say,
     )
     print(f"[INFO] Conversion complete. Model saved to {os.fspath(mlx_path)}")

@@ -70,13 +70,17 @@ class Embedder:
         prompts: dict[str, str] | None = None,
         default_prompt_name: str | None = None,
         similarity_fn_name: str | None = None,
+        revision: str | None = None,
+        local_files_only: bool = False,
     ):
         """
-        :param model_name_or_path: a folder, a name that the local cache holds, or an `Engine` that is loaded already
+        :param model_name_or_path: a folder, a GGUF file, a name (downloaded if need be), or an `Engine` that is loaded already
         :param task: which head to load: "auto", "embed", "multi-vector", "sparse", "rerank", "classify", ...
         :param precision: of the arithmetic: "auto", "fp32", "bf16", "int8"
         :param threads: 0: as many as the process may use
         :param truncate_dim: keep the first dimensions (Matryoshka) unless a call says otherwise
+        :param revision: a branch, tag or commit of a model that is named
+        :param local_files_only: never download
         :param prompts: texts by name, beside those of the model
         """
         if isinstance(model_name_or_path, Engine):
@@ -84,7 +88,7 @@ class Embedder:
         else:
             self.engine = Engine.load(
                 os.fspath(model_name_or_path), task=task, device=device, precision=precision, threads=threads,
-                pooling=pooling, adapter=adapter,
+                pooling=pooling, adapter=adapter, revision=revision, offline=local_files_only,
             )  # fmt: skip
         self.prompts = dict(prompts or {})
         self.default_prompt_name = default_prompt_name

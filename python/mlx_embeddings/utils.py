@@ -52,10 +52,11 @@ def load(
     lazy: bool = False,
     trust_remote_code: bool = False,
 ) -> tuple[Model, Tokenizer]:
-    """A model and its tokenizer, from a folder, an alias or the name of a repository in the local cache.
+    """A model and its tokenizer, from a folder, an alias or the name of a repository, downloaded if the cache lacks it.
 
     :param tokenizer_config: replaces entries of tokenizer_config.json
-    :param model_config: options of `Engine.load`: task, device, precision, threads, pooling, expand_quantized
+    :param model_config: options of `Engine.load`: task, device, precision, threads, pooling, expand_quantized,
+        revision, offline
     :param adapter_path: a LoRA adapter that is merged into the model
     :param lazy: accepted; weights are mapped from the file in any case
     :param trust_remote_code: accepted where a model asks for it; no code of a repository is ever run
@@ -72,5 +73,6 @@ def load(
     if adapter_path is not None:
         options["adapter"] = os.fspath(adapter_path)
     engine = Engine.load(name, **options)
-    options.pop("task", None)
+    for name in ("task", "revision"):  # another head comes from the same folder
+        options.pop(name, None)
     return Model(engine, **options), Tokenizer(engine, **(tokenizer_config or {}))

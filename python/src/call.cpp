@@ -30,6 +30,12 @@ std::function<bool(const Progress&)> Call::progress() {
   return [this](const Progress& progress) { return goes_on(progress); };
 }
 
+std::function<bool(const TransferProgress&)> Call::transfer() {
+  return [this](const TransferProgress& progress) {
+    return goes_on({.done = progress.done_bytes, .total = progress.total_bytes, .tokens = 0});
+  };
+}
+
 bool Call::goes_on(const Progress& progress) {
   if (std::this_thread::get_id() != thread_) {
     return !stopped_.load(std::memory_order_relaxed);

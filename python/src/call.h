@@ -10,6 +10,7 @@
 #include <nanobind/nanobind.h>
 
 #include "mlxe/error.h"
+#include "mlxe/hub.h"
 #include "mlxe/options.h"
 
 namespace mlxe::python {
@@ -28,6 +29,9 @@ class Call {
   /// of signals in the main thread, and that is the calling one or none. The calling thread asks every few hundredths
   /// of a second, so a short call never waits for the interpreter's lock.
   [[nodiscard]] std::function<bool(const Progress&)> progress();
+
+  /// The same for downloads and uploads: they can be stopped; on_progress is not told of them.
+  [[nodiscard]] std::function<bool(const TransferProgress&)> transfer();
 
   /// Does the work without the lock. \throws what a callback or a signal's handler raised, if that stopped it
   template <class Work>

@@ -29,6 +29,7 @@ ConversionReport convert(const std::string& model, ConvertOptions options, const
   options.on_progress = [&](const ConvertProgress& progress) {
     return go_on({.done = progress.done_bytes, .total = progress.total_bytes, .tokens = 0});
   };
+  options.hub.on_progress = call.transfer();
   ConversionReport report = call.run([&] { return convert_model(model, options); });
   for (const auto& [severity, text] : messages) {
     on_message(severity == Severity::kWarning ? "warning" : "info", text);
@@ -66,7 +67,7 @@ void bind_conversion(nb::module_& module) {
          bool quantize, const std::string& q_mode, std::optional<int> q_group_size, std::optional<int> q_bits,
          std::optional<std::string> recipe, bool skip_vision, std::optional<double> error_budget,
          std::vector<std::string> calibration_texts, bool measure, bool dequantize, int threads,
-         const nb::object& on_message) {
+         std::optional<std::string> revision, const nb::object& on_message) {
         ConvertOptions options;
         options.mlx_path = mlx_path;
         options.overwrite = overwrite;
@@ -82,12 +83,13 @@ void bind_conversion(nb::module_& module) {
         options.measure = measure;
         options.dequantize = dequantize;
         options.threads = threads;
+        options.hub.revision = std::move(revision);
         return convert(model, std::move(options), on_message);
       },
       "model"_a, nb::kw_only(), "mlx_path"_a, "overwrite"_a = false, "dtype"_a = nb::none(), "quantize"_a = false,
       "q_mode"_a = "affine", "q_group_size"_a = nb::none(), "q_bits"_a = nb::none(), "recipe"_a = nb::none(),
       "skip_vision"_a = true, "error_budget"_a = nb::none(), "calibration_texts"_a = std::vector<std::string>(),
-      "measure"_a = false, "dequantize"_a = false, "threads"_a = 0, "on_message"_a,
+      "measure"_a = false, "dequantize"_a = false, "threads"_a = 0, "revision"_a = nb::none(), "on_message"_a,
       "Writes a model folder in another type or in one of MLX's quantised formats; it appears complete or not at all.");
   module.def("check_upload", &check_upload, "repository"_a, "revision"_a = "main",
              "Raises what upload_folder would before it asks anything.");
@@ -95,11 +97,8 @@ void bind_conversion(nb::module_& module) {
       "upload_folder",
       [](const std::string& folder, const std::string& repository) {
         Call call;
-        const auto go_on = call.progress();
         UploadOptions options;
-        options.on_progress = [&](const TransferProgress& progress) {
-          return go_on({.done = progress.done_bytes, .total = progress.total_bytes, .tokens = 0});
-        };
+        options.on_progress = call.transfer();
         return call.run([&] { return upload_folder(folder, repository, options); }).url;
       },
       "folder"_a, "repository"_a,

@@ -10,6 +10,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings.h"
+#include "call.h"
 #include "choices.h"
 #include "mlxe/families.h"
 #include "mlxe/version.h"
@@ -23,7 +24,8 @@ using nb::literals::operator""_a;
 
 LoadedEngine load(const std::string& model, const std::string& task, const std::string& device,
                   const std::string& precision, int threads, std::optional<std::string> pooling,
-                  std::optional<std::string> adapter, bool expand_quantized) {
+                  std::optional<std::string> adapter, bool expand_quantized, std::optional<std::string> revision,
+                  bool offline) {
   LoadOptions options;
   options.task = to_task(task);
   options.device = to_device(device);
@@ -32,8 +34,11 @@ LoadedEngine load(const std::string& model, const std::string& task, const std::
   options.pooling = std::move(pooling);
   options.adapter = std::move(adapter);
   options.expand_quantized = expand_quantized;
-  const nb::gil_scoped_release release;
-  return LoadedEngine(Engine::load(model, options));
+  options.hub.revision = std::move(revision);
+  options.hub.offline = offline;
+  Call call;
+  options.hub.on_progress = call.transfer();
+  return call.run([&] { return LoadedEngine(Engine::load(model, options)); });
 }
 
 void bind_families(nb::module_& module) {
@@ -63,7 +68,8 @@ NB_MODULE(_core, module) {
                                    "A loaded model. It never changes, and may be called from many threads at once.");
   engine.def_static("load", &mlxe::python::load, "model"_a, nb::kw_only(), "task"_a = "auto", "device"_a = "auto",
                     "precision"_a = "auto", "threads"_a = 0, "pooling"_a = nb::none(), "adapter"_a = nb::none(),
-                    "expand_quantized"_a = false, "Loads a folder, or a name that the local Hugging Face cache holds.");
+                    "expand_quantized"_a = false, "revision"_a = nb::none(), "offline"_a = false,
+                    "Loads a folder or a GGUF file, or a name, downloading what the Hugging Face cache lacks.");
   engine.def_prop_ro(
       "info",
       [](const mlxe::python::LoadedEngine& self) -> const mlxe::ModelInfo& { return self.without_threads().info(); },

@@ -7,11 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlx_embeddings import Engine
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from fake_hub import FakeHub  # noqa: E402
 
 
 def memory_kb() -> int:
@@ -150,3 +155,32 @@ def test_other_threads_run_while_the_engine_computes(minilm):
         time.sleep(0.001)
     thread.join()
     assert turns > 5  # with the interpreter's lock held it would be one or two
+
+
+DOWNLOADING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from mlx_embeddings import Engine
+try:
+    Engine.load("org/name")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_stops_a_download_and_what_came_is_kept(tmp_path):
+    with FakeHub() as hub:
+        hub.add("org/name", {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": bytes(300_000)})
+        fault = hub.fault("model.safetensors", "stall", after=100_000)
+        environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+        command = [sys.executable, "-c", DOWNLOADING]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert fault.met.wait(20)
+            time.sleep(0.3)  # let what was sent arrive
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert process.stdout.readline() == "interrupted\n"
+            assert time.monotonic() - began < 1.0 * float(os.environ.get("MLXE_SLOW_MACHINE", 1))
+            assert process.wait(timeout=60) == 0
+    kept = list(tmp_path.rglob("*.incomplete"))
+    assert [path.stat().st_size for path in kept] == [100_000]

@@ -37,7 +37,7 @@ IMAGE_BLOCKS = [
     'Error: "Qwen3-VL-Embeddings requires trust_remote_code=True"',
 ]
 
-pytestmark = pytest.mark.skipif(not README.is_file(), reason="the README is not beside this repository")
+pytestmark = pytest.mark.skipif(not README.is_file(), reason="the README whose blocks are run, that of mlx-embeddings, is not beside this repository")
 
 
 def blocks() -> dict[str, str]:
