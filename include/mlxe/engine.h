@@ -66,6 +66,11 @@ class Engine {
   [[nodiscard]] std::vector<MultiVector> multi_vector(std::span<const std::string_view> texts,
                                                       const EmbedOptions& options) const;
 
+  /// multi_vector() of rows of token ids, as embed_ids() takes them: a vector for each token, and none is put before
+  /// them, added or left out.
+  [[nodiscard]] std::vector<MultiVector> multi_vector_ids(std::span<const TokenRow> rows,
+                                                          const EmbedOptions& options = {}) const;
+
   /// How relevant each document is to the query, the most relevant first; documents of equal score in their order.
   /// A cross-encoder reads query and document as one sequence; a decoder (Qwen3-Reranker) is asked, in the prompt of
   /// its model card, whether the document answers the query. A listwise one (jina-reranker-v3) reads up to 125

@@ -76,6 +76,11 @@ std::vector<MultiVector> Engine::multi_vector(std::span<const std::string_view> 
                             [&] { return LateEncoder(impl_->encoder.loaded()).encode(texts, options); });
 }
 
+std::vector<MultiVector> Engine::multi_vector_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const {
+  return with_memory_errors("embed the rows",
+                            [&] { return LateEncoder(impl_->encoder.loaded()).encode_ids(rows, options); });
+}
+
 std::vector<RankedDocument> Engine::rerank(std::string_view query, std::span<const std::string_view> documents,
                                            const RerankOptions& options) const {
   return with_memory_errors("rerank", [&] { return mlxe::rerank(impl_->encoder.loaded(), query, documents, options); });

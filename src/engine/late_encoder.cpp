@@ -8,6 +8,7 @@
 
 #include "engine/batch_runner.h"
 #include "engine/call_checks.h"
+#include "engine/id_inputs.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
@@ -56,12 +57,17 @@ LateEncoder::Plan LateEncoder::plan_for(std::span<const std::string_view> texts,
   plan.run = make_plan(loaded_, run, loaded_.tokenizer.num_special_tokens() + (plan.side->prefix_id ? 1 : 0));
   plan.run.max_length_source = options.max_length ? plan.run.max_length_source : plan.side->limit.source;
   plan.fill_to = expands ? std::min(late_.expansion->length, plan.run.max_length) : 0;
-  plan.dim = options.dimensions.value_or(loaded_.info.embedding_dim);
-  if (plan.dim < 1 || plan.dim > loaded_.width) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("dimensions is {}, wanted 1 to {} (the model's width)", plan.dim, loaded_.width));
-  }
+  plan.dim = dimensions(options);
   return plan;
+}
+
+int LateEncoder::dimensions(const EmbedOptions& options) const {
+  const int dim = options.dimensions.value_or(loaded_.info.embedding_dim);
+  if (dim < 1 || dim > loaded_.width) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("dimensions is {}, wanted 1 to {} (the model's width)", dim, loaded_.width));
+  }
+  return dim;
 }
 
 std::vector<Encoding> LateEncoder::tokenize(std::span<const std::string_view> texts, const Plan& plan) const {
@@ -87,14 +93,14 @@ std::vector<Encoding> LateEncoder::tokenize(std::span<const std::string_view> te
   return encodings;
 }
 
-Tensor LateEncoder::finish(Ops& ops, const Tensor& hidden, const Plan& plan, Normalize normalize) const {
+Tensor LateEncoder::finish(Ops& ops, const Tensor& hidden, int dim, Normalize normalize) const {
   Tensor x = hidden;  // [tokens, hidden_size]
   for (const auto& step : loaded_.steps) {
     const auto* layer = std::get_if<DenseLayer>(&step);
     x = layer != nullptr ? dense(ops, x, *layer) : ops.l2_normalize(x);
   }
-  if (plan.dim < x.columns()) {
-    x = ops.columns(x, 0, plan.dim);
+  if (dim < x.columns()) {
+    x = ops.columns(x, 0, dim);
   }
   const bool normalized = normalize == Normalize::kAlways || (normalize == Normalize::kDeclared && late_.normalize);
   return normalized ? ops.l2_normalize(x) : x;
@@ -134,7 +140,7 @@ std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> t
       batch.packed.key_lengths.push_back(static_cast<std::int32_t>(own[batch.input_index(row)]));
     }
     std::vector<float> values(batch.packed.token_ids.size() * width);
-    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), plan, options.normalize), values);
+    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), plan.dim, options.normalize), values);
     auto next = values.cbegin();
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const Encoding& encoding = batch.encoding(row);
@@ -150,6 +156,29 @@ std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> t
       }
       check_finite(item.values, index);
       item.report = {.tokens = static_cast<int>(own[index]), .tokens_in_text = encoding.length_in_text};
+    }
+  });
+  return out;
+}
+
+std::vector<MultiVector> LateEncoder::encode_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const {
+  check_no_prompt(options);
+  const int dim = dimensions(options);
+  const auto width = static_cast<std::size_t>(dim);
+  std::vector<MultiVector> out(rows.size(), MultiVector{.dim = dim, .ids = {}, .values = {}, .report = {}});
+  const InputSource inputs = id_inputs(loaded_, rows);
+  run_batches(loaded_, inputs, make_id_plan(loaded_, run_options(options)), [&](Ops& ops, MicroBatch& batch) {
+    std::vector<float> values(batch.packed.token_ids.size() * width);
+    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), dim, options.normalize), values);
+    for (std::size_t row = 0; row < batch.num_rows(); ++row) {
+      const std::size_t index = batch.input_index(row);
+      MultiVector& item = out[index];
+      item.ids = batch.encoding(row).ids;
+      const auto begin = static_cast<std::size_t>(batch.packed.offsets[row]) * width;
+      const std::span<const float> own = std::span(values).subspan(begin, item.ids.size() * width);
+      check_finite(own, index, inputs.noun);
+      item.values.assign(own.begin(), own.end());
+      item.report = batch.report(row);
     }
   });
   return out;

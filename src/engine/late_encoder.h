@@ -23,6 +23,9 @@ class LateEncoder {
   [[nodiscard]] std::vector<MultiVector> encode(std::span<const std::string_view> texts,
                                                 const EmbedOptions& options) const;
 
+  /// See Engine::multi_vector_ids.
+  [[nodiscard]] std::vector<MultiVector> encode_ids(std::span<const TokenRow> rows, const EmbedOptions& options) const;
+
  private:
   // One call's settings, checked and settled before any work.
   struct Plan {
@@ -36,7 +39,8 @@ class LateEncoder {
 
   [[nodiscard]] Plan plan_for(std::span<const std::string_view> texts, const EmbedOptions& options) const;
   [[nodiscard]] std::vector<Encoding> tokenize(std::span<const std::string_view> texts, const Plan& plan) const;
-  [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, const Plan& plan, Normalize normalize) const;
+  [[nodiscard]] int dimensions(const EmbedOptions& options) const;
+  [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, int dim, Normalize normalize) const;
   [[nodiscard]] bool counts(std::int32_t id, bool is_filling, const Plan& plan) const;
 
   const LoadedModel& loaded_;  // outlives this object

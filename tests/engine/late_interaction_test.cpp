@@ -84,6 +84,25 @@ TEST(LateInteraction, LeavesOutTheSkipListOfDocumentsOrOfBoth) {
   EXPECT_THAT(ids_of(load(multi_vector_encoder(keep, Json::object())), "the cat", Role::kDocument), ElementsAre(6));
 }
 
+TEST(LateInteraction, OfTokenIdsGivesAVectorForEachTokenHoweverTheyArePadded) {
+  const LoadedModel plain = load(multi_vector_encoder(Json::object(), Json::object()));
+  const MultiVector wanted = LateEncoder(plain).encode(Texts{"the cat"}, {}).front();
+  const LoadedModel loaded = load(multi_vector_encoder({{"skiplist_words", {"the"}}}, kFilling));
+  const std::vector<std::int32_t> ids = {0, 0, 2, 5, 6, 3};
+  const std::vector<std::int32_t> mask = {0, 0, 1, 1, 1, 1};
+  const std::span<const std::int32_t> bare = std::span(ids).subspan(2);
+  const std::vector<TokenRow> rows = {{.ids = ids, .mask = mask}, {.ids = bare}};
+  for (const MultiVector& found : LateEncoder(loaded).encode_ids(rows, {})) {
+    EXPECT_THAT(found.ids, ElementsAre(2, 5, 6, 3));
+    EXPECT_EQ(found.values, wanted.values);
+    EXPECT_EQ(found.report.tokens, 4);
+  }
+  EXPECT_EQ(LateEncoder(loaded).encode_ids(rows, {.dimensions = 3})[1].dim, 3);
+  EXPECT_ERROR(kInvalidInput, "not before token ids", LateEncoder(loaded).encode_ids(rows, {.role = Role::kQuery}));
+  EXPECT_ERROR(kInvalidInput, "dimensions is 5, wanted 1 to 4",
+               LateEncoder(loaded).encode_ids(rows, {.dimensions = 5}));
+}
+
 TEST(LateInteraction, PutsAPrefixOnceHoweverTheSideIsNamed) {
   const TinyModel tiny = multi_vector_encoder(Json::object(), Json::object());
   tiny.folder.write_json(
