@@ -137,6 +137,7 @@ struct ModelInfo {
   int embedding_dim = 0;  ///< width of the vectors that embed() returns
   std::size_t num_parameters = 0;
   std::string checkpoint_dtype;  ///< of the largest weight: "float32", "bfloat16", "4-bit affine, groups of 64"
+  std::string float_dtype;       ///< "float32", "float16", "bfloat16": of the largest weight, or of its scales
   std::string pooling;           ///< "mean", "cls+mean", ...
   std::string pooling_source;    ///< the file or option that decided it
   bool normalize_declared = false;

@@ -26,6 +26,7 @@ void bind_info(nb::module_& module) {
       .def_ro("embedding_dim", &ModelInfo::embedding_dim)
       .def_ro("num_parameters", &ModelInfo::num_parameters)
       .def_ro("checkpoint_dtype", &ModelInfo::checkpoint_dtype)
+      .def_ro("float_dtype", &ModelInfo::float_dtype)
       .def_ro("pooling", &ModelInfo::pooling)
       .def_ro("pooling_source", &ModelInfo::pooling_source)
       .def_ro("normalize_declared", &ModelInfo::normalize_declared)

@@ -305,6 +305,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   info.num_layers = traits.num_layers;
   info.num_parameters = weights.num_parameters();
   info.checkpoint_dtype = weights.type_of_largest();
+  info.float_dtype = to_string(weights.float_type());
   info.mask_token = find_mask_token(settings, tokenizer);
   info.max_positions = traits.max_positions;
   describe_text(settings, info);

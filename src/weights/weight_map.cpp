@@ -315,6 +315,21 @@ std::string WeightMap::type_of_largest() const {
   return type;
 }
 
+DType WeightMap::float_type() const {
+  DType type = DType::kFloat32;
+  std::size_t most = 0;
+  for (const auto& [name, entry] : entries_) {
+    const StoredTensor& floats = entry.scales ? *entry.scales : entry.stored;
+    const bool is_plain = floats.supported && !floats.decode && is_float(floats.tensor.dtype);
+    const std::size_t count = num_elements(shape_of(name, entry));
+    if (is_plain && is_used(name) && count > most) {
+      most = count;
+      type = floats.tensor.dtype;
+    }
+  }
+  return type;
+}
+
 std::vector<std::string> WeightMap::expansions() const {
   constexpr double kMegabyte = 1e6;
   std::vector<std::string> lines;

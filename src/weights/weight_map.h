@@ -78,6 +78,9 @@ class WeightMap {
   [[nodiscard]] std::size_t num_parameters() const;
   /// Of the largest tensor that was taken: "float32", "4-bit affine, groups of 64"; empty if there is none.
   [[nodiscard]] std::string type_of_largest() const;
+  /// The floating-point type of the largest tensor that has one and was taken: its own, or that of a quantised one's
+  /// scales. float32 if there is none.
+  [[nodiscard]] DType float_type() const;
   /// What was expanded to float32 as it was taken because no kernel has its form, with what that costs in memory; one
   /// line for each form.
   [[nodiscard]] std::vector<std::string> expansions() const;

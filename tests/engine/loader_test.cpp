@@ -38,6 +38,7 @@ TEST(Loader, TellsWhatItLoadedAndWhereEachChoiceCameFrom) {
   // 24 * 8 + 32 * 8 + 2 * 8 embeddings, 5 norms of 16, 2 layers of 4 * (64 + 8) + (128 + 16) + (128 + 8), dense 32 + 4.
   EXPECT_EQ(info.num_parameters, 464U + 80U + 2U * 568U + 36U);
   EXPECT_EQ(info.checkpoint_dtype, "float32");
+  EXPECT_EQ(info.float_dtype, "float32");
   EXPECT_EQ(info.pooling, "cls");
   EXPECT_EQ(info.pooling_source, "1_Pooling/config.json");
   EXPECT_TRUE(info.normalize_declared);

@@ -119,6 +119,7 @@ TEST(QuantizedWeights, AreTakenByTheShapeOfTheirElements) {
   EXPECT_EQ(weights.shape_of("x.weight"), (Shape{2, 128}));
   EXPECT_EQ(weights.num_parameters(), 256U);
   EXPECT_EQ(weights.type_of_largest(), "4-bit affine, groups of 64");
+  EXPECT_EQ(weights.float_type(), DType::kBFloat16);
   const HostTensor tensor = weights.take("x.weight", {2, 128});
   ASSERT_TRUE(tensor.has_data());
   EXPECT_EQ(tensor.shape, (Shape{2, 128}));
@@ -127,6 +128,16 @@ TEST(QuantizedWeights, AreTakenByTheShapeOfTheirElements) {
   EXPECT_EQ(tensor.quantization->scales.dtype, DType::kBFloat16);
   EXPECT_TRUE(tensor.quantization->biases.has_value());
   EXPECT_NO_THROW(weights.finish());
+}
+
+TEST(QuantizedWeights, HaveTheFloatingPointTypeOfTheirScalesAndThatOfOthersWhereScalesAreNoFloats) {
+  std::vector<ListedTensor> tensors = good_layer();
+  tensors.push_back(zeros("norm.weight", {128}));
+  EXPECT_EQ(weights_of(tensors).float_type(), DType::kBFloat16);  // of 256 elements, not of 128
+  constexpr const char* kMxfp4 = R"({"quantization": {"mode": "mxfp4", "group_size": 32, "bits": 4}})";
+  const std::vector<ListedTensor> mxfp4 = {tensor("x.weight", "U32", {2, 16}, 4), tensor("x.scales", "U8", {2, 4}, 1),
+                                           tensor("norm.weight", "F16", {128}, 2)};
+  EXPECT_EQ(weights_of(mxfp4, kMxfp4).float_type(), DType::kFloat16);
 }
 
 TEST(QuantizedWeights, MayStandBesideOthers) {

@@ -186,5 +186,18 @@ TEST(WeightMap, KnowsTheTypeOfTheLargestTensor) {
   EXPECT_EQ(weights_of({}).type_of_largest(), "");
 }
 
+TEST(WeightMap, KnowsTheFloatingPointTypeOfTheLargestTensorThatHasOne) {
+  EXPECT_EQ(weights_of({zeros("a", {1}), {"b", "BF16", "[2]", "1234"}}).float_type(), DType::kBFloat16);
+  EXPECT_EQ(weights_of({{"a", "F16", "[1]", "12"}, {"b", "I64", "[2]", std::string(16, 0)}}).float_type(),
+            DType::kFloat16);
+  EXPECT_EQ(weights_of({{"a", "U8", "[1]", "1"}}).float_type(), DType::kFloat32);
+}
+
+TEST(WeightMap, TakesNoTypeFromATensorThatIsLeftOver) {
+  WeightMap weights = weights_of({{"a", "F16", "[1]", "12"}, zeros("head.b", {2})});
+  weights.allow_unused("head.");
+  EXPECT_EQ(weights.float_type(), DType::kFloat16);
+}
+
 }  // namespace
 }  // namespace mlxe
