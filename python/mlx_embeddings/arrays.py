@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .errors import NonFiniteError
+
 FRAMEWORKS = ("mlx", "np", "pt")
+
+# The least float32 that rounds to infinity: half a step above the largest number of the type.
+_OVERFLOW = {"float16": 65520.0, "bfloat16": float.fromhex("0x1.FFp127")}
 
 
 def has_mlx() -> bool:
@@ -61,13 +66,29 @@ def to_framework(array: np.ndarray, framework: str | None) -> Any:
     raise ValueError(f"return_tensors is {framework!r}, wanted one of {', '.join(map(repr, FRAMEWORKS))}")
 
 
-def to_result(array: np.ndarray) -> Any:
-    """What a model's call gives: an `mx.array` where mlx is installed, else the numpy array itself."""
-    return to_framework(array, "mlx" if has_mlx() else "np")
+def to_result(array: np.ndarray, dtype: str = "float32") -> Any:
+    """What a model's call gives: an `mx.array` of this type where mlx is installed, else the numpy array itself.
+
+    :param array: float32; each number is rounded once, to the nearest, ties to even
+    :param dtype: "float32", "float16" or "bfloat16"
+    :raises NonFiniteError: if a number is too large for the type
+    """
+    if not has_mlx():
+        return array
+    limit = _OVERFLOW.get(dtype)
+    if limit is not None and array.size and max(array.max(), -array.min()) >= limit:
+        raise NonFiniteError(
+            f"a result holds {max(array.max(), -array.min())}, too large for the checkpoint's type {dtype}; "
+            "Embedder and Engine give float32"
+        )
+    import mlx.core as mx
+
+    # Not astype: its work waits for whoever reads the array, who may be in a thread that cannot do it.
+    return mx.array(array, dtype=getattr(mx, dtype))
 
 
 def token_matrix(value: Any, name: str = "input_ids") -> np.ndarray:
-    """Token ids as the engine takes them: int32, [batch, seq], C-ordered."""
+    """Token ids as the engine takes them: int32, [batch, seq], C-ordered; a copy, so what becomes of `value` is no matter."""
     found = to_numpy(value, name)
     if found.ndim != 2:
         raise ValueError(f"{name} must be 2D [batch, seq], got shape {found.shape}.")
@@ -78,15 +99,15 @@ def token_matrix(value: Any, name: str = "input_ids") -> np.ndarray:
     limits = np.iinfo(np.int32)
     if found.size and (found.max() > limits.max or found.min() < limits.min):
         raise ValueError(f"{name} holds {max(found.max(), -found.min())}, which is no token id")
-    return np.ascontiguousarray(found, dtype=np.int32)
+    return np.array(found, dtype=np.int32, order="C")
 
 
 def mask_matrix(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """An attention mask of any type as int32 of 0 and 1; other numbers are refused."""
+    """An attention mask of any type as int32 of 0 and 1, a copy; other numbers are refused."""
     found = to_numpy(value, "attention_mask")
     if found.shape != shape:
         raise ValueError(f"attention_mask shape must match input_ids shape. Got {found.shape} and {shape}.")
-    mask = np.ascontiguousarray(found, dtype=np.int32)
+    mask = np.array(found, dtype=np.int32, order="C")
     if not np.array_equal(mask, found) or not np.isin(mask, (0, 1)).all():
         raise ValueError("attention_mask holds other numbers than 0 (padding) and 1 (a token)")
     return mask

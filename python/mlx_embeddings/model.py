@@ -35,8 +35,10 @@ class Config(dict):
 class ModelOutput:
     """What a call of the model gives. Each array is computed when it is first asked for, and kept.
 
-    `text_embeds` [batch, dim], `last_hidden_state` [batch, seq, dim], `pooler_output`, `logits`, `scores`: those that
-    the model's head has are arrays, the others None. Padding has zeros.
+    `text_embeds` [batch, dim] or, of late interaction, [batch, seq, dim]; `last_hidden_state` [batch, seq, dim];
+    `pooler_output`, `logits`, `scores`: those that the model's head has are arrays, the others None. Padding has zeros.
+    They are `mx.array` of the checkpoint's floating-point type (`Model.dtype`) where mlx is installed, else numpy's
+    float32. What a type cannot hold is a `NonFiniteError`.
     """
 
     FIELDS = (
@@ -85,6 +87,11 @@ class Model:
         self._lock = threading.Lock()
 
     @property
+    def dtype(self) -> str:
+        """The checkpoint's floating-point type, which results that are `mx.array` have."""
+        return self.engine.info.float_dtype
+
+    @property
     def model_type(self) -> str:
         return self.config.get("model_type", self.engine.info.model_type)
 
@@ -120,35 +127,39 @@ class Model:
         mask = None if attention_mask is None else mask_matrix(attention_mask, ids.shape)
         types = None if token_type_ids is None else token_matrix(token_type_ids, "token_type_ids")
         sources = self._sources(_Rows(ids, mask, types))
-        output = ModelOutput(sources)
+        once = {source: self._once(source) for source in sources.values()}  # one result may have several names
+        output = ModelOutput({name: once[source] for name, source in sources.items()})
         getattr(output, next(iter(sources)))  # what is wrong with the rows is said here, not where a result is read
         return output
 
-    def _sources(self, rows: _Rows) -> dict[str, Callable[[], Any]]:
+    def _sources(self, rows: _Rows) -> dict[str, Callable[[], np.ndarray]]:
         task = self.engine.info.task
         if task == "embed":
-            first: dict[str, Callable[[], Any]] = {"text_embeds": lambda: self._vectors(rows, "always")}
-            first["last_hidden_state"] = lambda: rows.spread(self.engine.token_embeddings_ids(*rows.arguments))
             if self._is_masked_lm():
-                return {**self._word_logits(rows), **first}
-            first["pooler_output"] = lambda: self._vectors(rows, "never")
-            return first
+                return {**self._token_logits(rows, "fill-mask"), **self._of_encoder(rows)}
+            return {
+                **self._of_encoder(rows),
+                "pooler_output": lambda: self.engine.embed_ids(*rows.arguments, normalize="never")[0],
+            }
         if task == "multi-vector":
-            return {"last_hidden_state": lambda: rows.spread(self.engine.token_embeddings_ids(*rows.arguments))}
-        if task in ("sparse", "fill-mask"):
-            return {**self._word_logits(rows), **self._of_encoder(rows)}
-        if task == "classify-tokens":
-            logits = self._once(lambda: rows.spread(self.engine.token_logits_ids(*rows.arguments)))
-            return {"logits": logits, "pooler_output": logits, **self._of_encoder(rows)}
+            return {
+                "text_embeds": lambda: rows.spread(self.engine.multi_vector_ids(*rows.arguments)),
+                "last_hidden_state": lambda: rows.spread(self.engine.token_embeddings_ids(*rows.arguments)),
+            }
+        if task in ("sparse", "fill-mask", "classify-tokens"):
+            return {**self._token_logits(rows, task), **self._of_encoder(rows)}
         if not self.engine.info.labels:
             raise UnsupportedError(
                 "this reranker reads a query and a document in a prompt of its own; use Embedder.rank or "
                 "Engine.rerank, which take texts"
             )
-        scores = self._once(lambda: to_result(self.engine.classify_ids(*rows.arguments)[0]))
+
+        def scores() -> np.ndarray:
+            return self.engine.classify_ids(*rows.arguments)[0]
+
         return {
             "pooler_output": scores,
-            "logits": lambda: to_result(self.engine.classify_ids(*rows.arguments, raw=True)[0]),
+            "logits": lambda: self.engine.classify_ids(*rows.arguments, raw=True)[0],
             "scores": scores,
             **self._of_encoder(rows),
         }
@@ -158,31 +169,28 @@ class Model:
         has_modules = (pathlib.Path(self.engine.info.path) / "modules.json").is_file()
         return str(names[0]).endswith("ForMaskedLM") and not has_modules
 
-    def _word_logits(self, rows: _Rows) -> dict[str, Callable[[], Any]]:
-        task = self.engine.info.task if self.engine.info.task in ("sparse", "fill-mask") else "fill-mask"
-        logits = self._once(lambda: rows.spread(self.engine_for(task).token_logits_ids(*rows.arguments)))
+    def _token_logits(self, rows: _Rows, task: str) -> dict[str, Callable[[], np.ndarray]]:
+        """Of every token, over the vocabulary or over the labels: under both names that this has."""
+
+        def logits() -> np.ndarray:
+            return rows.spread(self.engine_for(task).token_logits_ids(*rows.arguments))
+
         return {"pooler_output": logits, "logits": logits}
 
-    def _of_encoder(self, rows: _Rows) -> dict[str, Callable[[], Any]]:
-        """The vectors beneath another head."""
+    def _of_encoder(self, rows: _Rows) -> dict[str, Callable[[], np.ndarray]]:
+        """What an embedding model gives; of another head, what is beneath it."""
         return {
-            "text_embeds": lambda: to_result(self.engine_for("embed").embed_ids(*rows.arguments)[0]),
-            "last_hidden_state": lambda: rows.spread(
-                self.engine_for("embed").token_embeddings_ids(*rows.arguments)
-            ),
+            "text_embeds": lambda: self.engine_for("embed").embed_ids(*rows.arguments)[0],
+            "last_hidden_state": lambda: rows.spread(self.engine_for("embed").token_embeddings_ids(*rows.arguments)),
         }
 
-    def _vectors(self, rows: _Rows, normalize: str) -> Any:
-        return to_result(self.engine.embed_ids(*rows.arguments, normalize=normalize)[0])
-
-    @staticmethod
-    def _once(source: Callable[[], Any]) -> Callable[[], Any]:
-        """The same array under two names is computed once."""
+    def _once(self, source: Callable[[], np.ndarray]) -> Callable[[], Any]:
+        """The source's result in the checkpoint's type, computed when it is first asked for."""
         kept: list[Any] = []
 
         def get() -> Any:
             if not kept:
-                kept.append(source())
+                kept.append(to_result(source(), self.dtype))
             return kept[0]
 
         return get
@@ -198,13 +206,14 @@ class _Rows:
     def __init__(self, ids: np.ndarray, mask: np.ndarray | None, types: np.ndarray | None):
         self.arguments = (ids, mask, types)
 
-    def spread(self, found: list[tuple[Any, Any, Any]]) -> Any:
+    def spread(self, found: list[tuple[Any, Any, Any]]) -> np.ndarray:
+        """[batch, seq, width]: the vectors of each row's tokens where the tokens stand, zeros where padding does."""
         ids, mask, _ = self.arguments
         width = found[0][1].shape[1] if found else 0
         if len(found) == 1 and len(found[0][0]) == ids.shape[1]:  # nothing is padded: the engine's own memory
-            return to_result(found[0][1][np.newaxis])
+            return found[0][1][np.newaxis]
         values = np.zeros((*ids.shape, width), dtype=np.float32)
         for row, (_, vectors, _) in enumerate(found):
             begin = int(mask[row].argmax()) if mask is not None else 0
             values[row, begin : begin + len(vectors)] = vectors
-        return to_result(values)
+        return values

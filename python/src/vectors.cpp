@@ -107,17 +107,32 @@ void def_texts(EngineClass& engine, const char* name, Method method, const char*
              "on_overflow"_a = "truncate", "batch_tokens"_a = 0, "on_progress"_a = nb::none(), help);
 }
 
-Rows embed_ids(const LoadedEngine& self, IdMatrix ids, std::optional<IdMatrix> mask, std::optional<IdMatrix> types,
-               std::optional<int> dimensions, const Text& normalize, std::size_t batch_tokens, nb::object on_progress) {
-  const Engine& engine = self.get();
-  const TokenRows rows(std::move(ids), std::move(mask), std::move(types));
-  Call call(std::move(on_progress));
+EmbedOptions id_options(Call& call, std::optional<int> dimensions, const Text& normalize, std::size_t batch_tokens) {
   EmbedOptions options;
   options.dimensions = dimensions;
   options.normalize = to_normalize(normalize);
   options.batch_tokens = batch_tokens;
   options.on_progress = call.progress();
+  return options;
+}
+
+Rows embed_ids(const LoadedEngine& self, IdMatrix ids, std::optional<IdMatrix> mask, std::optional<IdMatrix> types,
+               std::optional<int> dimensions, const Text& normalize, std::size_t batch_tokens, nb::object on_progress) {
+  const Engine& engine = self.get();
+  const TokenRows rows(std::move(ids), std::move(mask), std::move(types));
+  Call call(std::move(on_progress));
+  const EmbedOptions options = id_options(call, dimensions, normalize, batch_tokens);
   return to_python(call.run([&] { return engine.embed_ids(rows.views(), options); }));
+}
+
+std::vector<PerToken> multi_vector_ids(const LoadedEngine& self, IdMatrix ids, std::optional<IdMatrix> mask,
+                                       std::optional<IdMatrix> types, std::optional<int> dimensions,
+                                       const Text& normalize, std::size_t batch_tokens, nb::object on_progress) {
+  const Engine& engine = self.get();
+  const TokenRows rows(std::move(ids), std::move(mask), std::move(types));
+  Call call(std::move(on_progress));
+  const EmbedOptions options = id_options(call, dimensions, normalize, batch_tokens);
+  return to_python(call.run([&] { return engine.multi_vector_ids(rows.views(), options); }));
 }
 
 std::vector<PerToken> token_embeddings_ids(const LoadedEngine& self, IdMatrix ids, std::optional<IdMatrix> mask,
@@ -163,6 +178,10 @@ void bind_vectors(EngineClass& engine) {
              "token_type_ids"_a.noconvert() = nb::none(), nb::kw_only(), "dimensions"_a = nb::none(),
              "normalize"_a = "always", "batch_tokens"_a = 0, "on_progress"_a = nb::none(),
              "embed() of rows of token ids, padded on one side or both.");
+  engine.def("multi_vector_ids", &multi_vector_ids, "input_ids"_a.noconvert(),
+             "attention_mask"_a.noconvert() = nb::none(), "token_type_ids"_a.noconvert() = nb::none(), nb::kw_only(),
+             "dimensions"_a = nb::none(), "normalize"_a = "always", "batch_tokens"_a = 0, "on_progress"_a = nb::none(),
+             "multi_vector() of rows of token ids, a vector for each: none is put before them, added or left out.");
   engine.def("token_embeddings_ids", &token_embeddings_ids, "input_ids"_a.noconvert(),
              "attention_mask"_a.noconvert() = nb::none(), "token_type_ids"_a.noconvert() = nb::none(), nb::kw_only(),
              "on_progress"_a = nb::none(), "token_embeddings() of rows of token ids.");

@@ -133,6 +133,21 @@ def test_a_token_classifier_gives_logits_of_each_token(pair):
     assert as_numpy(outputs.last_hidden_state).shape[:2] == logits.shape[:2]
 
 
+def test_late_interaction_gives_a_vector_for_each_token(pair):
+    model, tokenizer = pair("colbert-stanford")
+    inputs = tokenizer(TEXTS, padding=True, return_tensors="np")
+    vectors = as_numpy(model(**inputs).text_embeds)
+    assert vectors.shape == (*inputs["input_ids"].shape, model.engine.info.embedding_dim)
+    real = inputs["attention_mask"].astype(bool)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=2), real, atol=1e-6)
+    found = model.engine.multi_vector_ids(inputs["input_ids"], inputs["attention_mask"])
+    for row, (ids, expected, _) in enumerate(found):
+        np.testing.assert_array_equal(vectors[row][real[row]], expected)
+        np.testing.assert_array_equal(inputs["input_ids"][row][real[row]], ids)
+    scores = tokenizer.score_retrieval(mx.array(vectors[:2]), mx.array(vectors))
+    np.testing.assert_array_equal(scores, mlx_embeddings.maxsim([v for _, v, _ in found][:2], [v for _, v, _ in found]))
+
+
 def test_generate_and_embed_text(minilm_pair, minilm):
     model, tokenizer = minilm_pair
     vectors = minilm.encode(TEXTS)
