@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "interrupt.h"
+#include "lost_file.h"
 #include "mlxe/version.h"
 #include "standard_output.h"
 
@@ -147,6 +148,7 @@ int run(int argc, char** argv) {
 int guarded_run(int argc, char** argv) {
   try {
     catch_interrupts();
+    catch_lost_files();
     return run(argc, argv);
   } catch (const PipeClosed&) {
     return kExitPipeClosed;

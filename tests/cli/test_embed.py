@@ -299,3 +299,21 @@ def test_signal_ends_a_long_window_early(binary, model, tmp_path, out):
     assert process.returncode == 130
     assert time.monotonic() - start < 20  # tokenising the window takes two seconds of it
     assert os.listdir(out) == []
+
+
+def test_a_model_file_that_is_cut_short_meanwhile_is_named(binary, model, variant):
+    folder = variant(**{"model__safetensors": (model / "model.safetensors").read_bytes()})
+    weights = folder / "model.safetensors"
+    command = [binary, "embed", "-m", folder, "-i", "-", "--output", "jsonl"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as process:
+        process.stdin.write("a cat\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["index"] == 0
+        os.truncate(weights, 100_000)
+        process.stdin.write("zebras yodel xylophones\n")
+        process.stdin.close()
+        told = process.stderr.read()
+        assert process.stdout.read() == ""
+    assert process.returncode == 3, told
+    assert f"error: {weights} was cut short while it was in use" in told
