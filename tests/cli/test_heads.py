@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
+FP32 = ("--precision", "fp32")  # of the goldens; where the CPU multiplies bf16 that would be the default
 
 
 def golden(name, case_name):
@@ -44,7 +45,7 @@ def test_rerank_scores_equal_the_goldens_and_fall(run):
     query = case["pairs"][0][0]
     wanted = [(float(s), d) for (q, d), s in zip(case["pairs"], tensors["scores"]) if q == query]
     assert len(wanted) > 1
-    result = run("rerank", "-m", FIXTURES / "bert-rerank", "--max-length", case["max_length"], "--query", query,
+    result = run("rerank", "-m", FIXTURES / "bert-rerank", *FP32, "--max-length", case["max_length"], "--query", query,
                  "--output", "jsonl", *[document for _, document in wanted])
     found = lines(result)
     assert [line["rank"] for line in found] == list(range(1, len(wanted) + 1))
@@ -93,7 +94,8 @@ def test_rerank_by_late_interaction(run, folder):
     (case,) = [case for case in cases if case["kind"] == "scores"]
     wanted = load_file(FIXTURES / folder / "expected.safetensors")[case["tensors"]["scores"]["key"]]
     for query, scores in zip(case["queries"], wanted, strict=True):
-        found = lines(run("rerank", "-m", FIXTURES / folder, "--query", query, "--output", "jsonl", *case["documents"]))
+        found = lines(run("rerank", "-m", FIXTURES / folder, *FP32, "--query", query, "--output", "jsonl",
+                          *case["documents"]))
         assert [line["index"] for line in found] == list(np.argsort(-scores, kind="stable"))
         for line in found:
             assert line["score"] == pytest.approx(float(scores[line["index"]]), abs=5e-5)  # as in the model tests
@@ -102,7 +104,7 @@ def test_rerank_by_late_interaction(run, folder):
 def test_rerank_raw_scores(run):
     case, tensors = golden("bert-rerank-raw", "ce_pairs")
     query, document = case["pairs"][0]
-    arguments = ["rerank", "-m", FIXTURES / "bert-rerank-raw", "--query", query, "--output", "jsonl", document]
+    arguments = ["rerank", "-m", FIXTURES / "bert-rerank-raw", *FP32, "--query", query, "--output", "jsonl", document]
     # The folder declares no sigmoid, so --raw changes nothing.
     assert lines(run(*arguments))[0]["score"] == pytest.approx(float(tensors["scores"][0]), rel=2e-5, abs=2e-5)
     assert lines(run(*arguments)) == lines(run(*arguments, "--raw"))
@@ -131,8 +133,8 @@ def test_rerank_refuses(run, model):
 
 def test_classify_probabilities_equal_the_goldens(run, jsonl):
     case, tensors = golden("bert-classify", "single")
-    result = run("classify", "-m", FIXTURES / "bert-classify", "--max-length", case["max_length"], "--output", "jsonl",
-                 "-i", jsonl(case["texts"]))
+    result = run("classify", "-m", FIXTURES / "bert-classify", *FP32, "--max-length", case["max_length"],
+                 "--output", "jsonl", "-i", jsonl(case["texts"]))
     names = ["calm", "rain", "storm"]
     found = lines(result)
     assert [line["index"] for line in found] == list(range(len(case["texts"])))
@@ -213,7 +215,7 @@ def test_pairs_are_classified_as_the_goldens_say(run, tmp_path):
     pairs, wanted = golden_pairs("bert-classify")
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps({"premise": a, "hypothesis": b}) + "\n" for a, b in pairs))
-    arguments = ["classify", "-m", FIXTURES / "bert-classify", "--raw", "--output", "jsonl"]
+    arguments = ["classify", "-m", FIXTURES / "bert-classify", *FP32, "--raw", "--output", "jsonl"]
     found = lines(run(*arguments, "-i", path, "--field", "premise", "--pair-field", "hypothesis"))
     assert len(found) == len(pairs)
     labels = sorted(found[0]["labels"], key=lambda label: label["label"])
@@ -275,8 +277,8 @@ def test_aggregations_differ(run):
 
 def test_sparse_vectors_equal_the_goldens(run, jsonl):
     case, tensors = golden("bert-splade-sum", "splade_batch")
-    result = run("sparse", "-m", FIXTURES / "bert-splade-sum", "--max-length", case["max_length"], "--output", "jsonl",
-                 "-i", jsonl(case["texts"]))
+    result = run("sparse", "-m", FIXTURES / "bert-splade-sum", *FP32, "--max-length", case["max_length"],
+                 "--output", "jsonl", "-i", jsonl(case["texts"]))
     for line, wanted in zip(lines(result), tensors["embedding"], strict=True):
         dense = np.zeros_like(wanted)
         dense[line["ids"]] = line["weights"]
