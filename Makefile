@@ -8,6 +8,7 @@ PYTHON := .venv/bin/python
 MEASURED = MLXE_BINARY_DIR=$(CURDIR)/$(BUILD)
 ORACLE := .venvs/oracle
 ADAPTERS := .venvs/adapters
+INTEROP := .venvs/interop
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
 PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
@@ -15,7 +16,7 @@ BENCH_TEXTS ?= $(firstword $(wildcard ../shared/bench/corpus/sentences.txt) LICE
 SOURCES = git ls-files '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench compare numerics parity architectures adapters wheel asan tsan format lint fixtures clean
+.PHONY: help setup configure build demo test bench compare numerics parity architectures adapters interop wheel asan tsan format lint fixtures clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -81,6 +82,15 @@ $(ADAPTERS)/.stamp: tools/requirements-adapters.txt
 	@echo "== environment of the adapters: $(ADAPTERS)"
 	@$(PYTHON) -m venv $(ADAPTERS)
 	@$(ADAPTERS)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-adapters.txt
+	@touch $@
+
+interop: build $(INTEROP)/.stamp  ## convert beside the PyPI package mlx-embeddings (installs 1 GB)
+	@$(MEASURED) $(INTEROP)/bin/python -m pytest -q -o python_files='check_*.py' tests/interop
+
+$(INTEROP)/.stamp: tools/requirements-interop.txt
+	@echo "== environment of mlx-embeddings: $(INTEROP)"
+	@$(PYTHON) -m venv $(INTEROP)
+	@$(INTEROP)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-interop.txt
 	@touch $@
 
 wheel: setup  ## the Python package as a wheel in build/dist, from its source archive
