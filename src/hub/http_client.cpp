@@ -2,6 +2,7 @@
 #include "hub/http_client.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -39,14 +40,21 @@ bool is_redirect(int status) {
 }
 
 // The variables that the tools around Python and curl read; libcurl itself reads none.
-const char* certificate_file() {
-  for (const char* name : {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}) {
-    const char* value = std::getenv(name);
-    if (value != nullptr && *value != '\0') {
-      return value;
-    }
-  }
-  return nullptr;
+constexpr std::array kCertificateVariables = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"};
+
+/// The variable that names the file of certificates to trust, if one does.
+const char* certificate_variable() {
+  const auto* const found = std::ranges::find_if(kCertificateVariables, [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value != nullptr && *value != '\0';
+  });
+  return found == kCertificateVariables.end() ? nullptr : *found;
+}
+
+std::string trusted_certificates() {
+  const char* const name = certificate_variable();
+  return name != nullptr ? fmt::format("those of the file {}, which {} names", printable(std::getenv(name), 300), name)
+                         : "the system's; SSL_CERT_FILE can name a file with those of this hub or of a proxy";
 }
 
 }  // namespace
@@ -263,8 +271,8 @@ void HttpClient::begin(Exchange& exchange) {
   set(CURLOPT_WRITEFUNCTION, &Exchange::data_callback);
   set(CURLOPT_WRITEDATA, &exchange);
   set(CURLOPT_PRIVATE, &exchange);
-  if (const char* certificates = certificate_file()) {
-    set(CURLOPT_CAINFO, certificates);
+  if (const char* name = certificate_variable()) {
+    set(CURLOPT_CAINFO, std::getenv(name));
   }
   if (request.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
@@ -316,6 +324,9 @@ void HttpClient::finish(Exchange& exchange, int code) {
     end.problem = refusal;
   } else if (code != CURLE_OK && exchange.wanted) {
     end.problem = exchange.problem[0] != '\0' ? exchange.problem : curl.easy_strerror(static_cast<CURLcode>(code));
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+      end.problem += fmt::format("; nothing was sent. The certificates to trust are {}", trusted_certificates());
+    }
     end.timed_out = code == CURLE_OPERATION_TIMEDOUT;
     end.unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
                       code == CURLE_COULDNT_CONNECT || (end.timed_out && exchange.head.status == 0);

@@ -56,7 +56,9 @@ class Repository:
 
 
 class FakeHub:
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
+        """:param tls: an ssl.SSLContext; the addresses then begin with https://"""
+        self.scheme = self.store_scheme = "https" if tls else "http"
         self.repositories = {}
         self.contents = {}  # by SHA-256
         self.requests = []
@@ -67,16 +69,18 @@ class FakeHub:
         self.large = LARGE
         self.lock = threading.Lock()
         self.servers = [Server(("127.0.0.1", port), self, "hub"), Server(("127.0.0.1", 0), self, "store")]
+        for server in self.servers if tls else ():
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         self.threads = [threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
                         for server in self.servers]
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.servers[0].server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.servers[0].server_port}"
 
     @property
     def store_url(self):
-        return f"http://127.0.0.1:{self.servers[1].server_port}"
+        return f"{self.store_scheme}://127.0.0.1:{self.servers[1].server_port}"
 
     def __enter__(self):
         for thread in self.threads:
