@@ -309,6 +309,17 @@ def test_a_killed_conversion_leaves_no_half_folder(binary, model, tmp_path, numb
         assert list(tmp_path.iterdir()) == []
 
 
+def test_two_conversions_into_one_folder_leave_one_whole_model(binary, run, model, tmp_path):
+    command = [binary, "convert", "--hf-path", model, "--mlx-path", tmp_path / "out", "-q"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    talk = [process.communicate(timeout=300)[1] for process in both]
+    # The slower one finds the other's folder, at its begin or at its end.
+    assert sorted(process.returncode for process in both) == [0, 2], talk
+    assert sum("is there already" in text for text in talk) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert embed(run, tmp_path / "out").shape == (len(TEXTS), 384)
+
+
 def test_a_full_disk_is_an_error_and_leaves_nothing(binary, model, tmp_path):
     limit = 10_000_000
     done = subprocess.run([binary, "convert", "--hf-path", model, "--mlx-path", tmp_path / "out"], capture_output=True,

@@ -30,7 +30,13 @@ def test_unsafe_file_in_a_module(hub, refused, tmp_path):
     assert not list(tmp_path.rglob("*evil*"))
 
 
-@pytest.mark.parametrize("name", ["org/name@../x", "org/name@a..b", "org/na..me", "org/name@", "hf://org/name/x"])
+def test_unsafe_name_of_a_template(hub, refused, tmp_path):
+    hub.add("org/name", model(**{"additional_chat_templates/../../../../evil.jinja": b"x"}))
+    refused("a name that leads out of its folder", code=3)
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("name", ["org/name:", "org/name:../x", "org/name@../x", "org/name@a..b", "org/na..me", "org/name@", "hf://org/name/x"])
 def test_unsafe_names_of_models(hub, run, name):
     result = run("download", name)
     assert result.returncode in (2, 3)
