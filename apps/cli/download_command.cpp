@@ -44,7 +44,8 @@ int run_download(const Session& session, bool json) {
 void add_download_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("download", "download a model into the Hugging Face cache, or complete it");
   auto output = std::make_shared<std::string>("table");  // owned by the callbacks of this command alone
-  add_text_option(*command, "model,-m,--model", session.model, "an alias, ORG/NAME or ORG/NAME@REVISION")
+  add_text_option(*command, "model,-m,--model", session.model,
+                  "an alias, ORG/NAME or ORG/NAME@REVISION; ORG/NAME:Q4_K_M for one of several GGUF files")
       ->required()
       ->type_name("NAME");
   limit_to_names(command->add_option("--output", *output, "what to print [table]"), {"table", "json"});

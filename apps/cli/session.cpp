@@ -47,7 +47,8 @@ void add_talk_flags(CLI::App& app, Session& session) {
 void add_model_flags(CLI::App& app, Session& session) {
   add_text_option(
       app, "-m,--model", session.model,
-      "a model folder or .gguf file, or a name: an alias or ORG/NAME, downloaded if the Hugging Face cache lacks it");
+      "a model folder or .gguf file, or a name: an alias or ORG/NAME, downloaded if the Hugging Face cache lacks it; "
+      "MODEL:Q4_K_M or MODEL:FILE.gguf takes one of several GGUF files");
   add_choice<Device>(app, "--device", session.load.device,
                      {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"mlx", Device::kMlx}},
                      "where to compute [auto]");

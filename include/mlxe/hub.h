@@ -40,7 +40,7 @@ struct HubOptions {
 
 /// A model's files on this machine.
 struct Snapshot {
-  std::string folder;           ///< to hand to Engine::load()
+  std::string folder;           ///< to hand to Engine::load(); of a model in GGUF the path of its file
   std::string repository = {};  ///< "org/name"; empty for a folder that was named itself
   std::string revision = {};    ///< as asked for
   std::string commit = {};      ///< what the revision stands for
@@ -50,7 +50,7 @@ struct Snapshot {
 
 /// The folder of a model, from the network only if need be. An existing folder or GGUF file wins; else an alias,
 /// "org/name", "org/name@revision" or "hf://org/name" is looked up in the cache, and what is missing there is
-/// downloaded.
+/// downloaded. ":Q4_K_M" or ":FILE.gguf" behind the name of a folder or repository takes that one of its GGUF files.
 /// \throws Error{kModelNotFound} where no such model, revision or right to read it is, with what to do about it;
 ///         Error{kUnsupported} for a repository without safetensors; Error{kCorruptModel} for content whose hash is
 ///         wrong twice; Error{kIo} for the network and the disk; Error{kCancelled}

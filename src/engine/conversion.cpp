@@ -43,7 +43,8 @@ class Conversion {
       : options_(options), request_(checked_request(options)), staged_(options.mlx_path, options.overwrite) {
     folder_ = resolve_model(model, options.hub);
     if (!fs::is_directory(folder_)) {
-      throw Error(ErrorCode::kUnsupported, fmt::format("'{}' is a file, wanted a model's folder", folder_.string()));
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("'{}' is a file, wanted a model's folder with safetensors", folder_.string()));
     }
     from_hub_ = !fs::exists(model);
     name_ = from_hub_ ? canonical_model_name(parse_model_name(model).repository)

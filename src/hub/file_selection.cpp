@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "hub/gguf_choice.h"
 #include "hub/model_name.h"
 #include "mlxe/error.h"
 
@@ -151,6 +152,16 @@ std::set<std::string> shards_of(std::string_view text, const std::vector<RemoteF
 
 }  // namespace
 
+std::vector<std::string> ggufs_of(const std::vector<RemoteFile>& files) {
+  std::vector<std::string> names;
+  for (const RemoteFile& file : files) {
+    if (file.name.ends_with(".gguf") && file.name.find('/') == std::string::npos) {
+      names.push_back(file.name);
+    }
+  }
+  return names;
+}
+
 std::vector<std::string> select_first(const std::vector<RemoteFile>& files) {
   const bool wants_index = !contains(files, kWeights);
   std::vector<std::string> names;
@@ -164,18 +175,21 @@ std::vector<std::string> select_first(const std::vector<RemoteFile>& files) {
 }
 
 std::vector<std::string> select_rest(const std::vector<RemoteFile>& files,
-                                     const std::function<std::string(const std::string&)>& read,
-                                     std::string_view where) {
+                                     const std::function<std::string(const std::string&)>& read, std::string_view where,
+                                     const std::optional<std::string>& gguf) {
   std::set<std::string> names;
   bool has_weights = false;
-  if (contains(files, kWeights)) {
+  if (gguf) {
+    names.insert(*choose_gguf(ggufs_of(files), gguf, where));
+    has_weights = true;
+  } else if (contains(files, kWeights)) {
     names.emplace(kWeights);
     has_weights = true;
   } else if (contains(files, kIndex)) {
     names = shards_of(read(std::string(kIndex)), files, where);
     has_weights = true;
   }
-  if (contains(files, kAdapter)) {
+  if (!gguf && contains(files, kAdapter)) {
     names.emplace(kAdapter);
     has_weights = true;
   }
@@ -194,39 +208,13 @@ std::vector<std::string> select_rest(const std::vector<RemoteFile>& files,
     }
   }
   if (!has_weights) {
-    std::vector<std::string> ggufs;
-    for (const RemoteFile& file : files) {
-      if (file.name.ends_with(".gguf") && file.name.find('/') == std::string::npos) {
-        ggufs.push_back(file.name);
-      }
-    }
-    const auto gguf = choose_gguf(ggufs);
-    if (!gguf) {
+    const auto chosen = choose_gguf(ggufs_of(files), std::nullopt, where);
+    if (!chosen) {
       throw_no_weights(files, where);
     }
-    names.insert(*gguf);
+    names.insert(*chosen);
   }
   return {names.begin(), names.end()};
-}
-
-std::optional<std::string> choose_gguf(const std::vector<std::string>& names) {
-  // Eight bits lose nothing that can be measured in a vector; then more bits before fewer.
-  constexpr auto kPreferred = std::to_array<std::string_view>(
-      {"q8_0", "f16", "bf16", "q6_k", "q5_k_m", "q5_k", "q4_k_m", "q4_k", "q4_0", "f32"});
-  std::vector<std::string> sorted = names;
-  std::erase_if(sorted, [](const std::string& name) { return name.find("mmproj") != std::string::npos; });
-  std::ranges::sort(sorted);
-  for (const std::string_view wanted : kPreferred) {
-    for (const std::string& name : sorted) {
-      std::string lower = name;
-      std::ranges::transform(lower, lower.begin(),
-                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-      if (lower.find(wanted) != std::string::npos) {
-        return name;
-      }
-    }
-  }
-  return sorted.empty() ? std::nullopt : std::optional(sorted.front());
 }
 
 }  // namespace mlxe

@@ -26,14 +26,16 @@ struct RemoteFile {
 /// The other files: weights, and all that a model needs of the folders of its modules.
 /// \param read   the content of a file of select_first()
 /// \param where  names the repository in errors
+/// \param gguf   the GGUF file to take in the place of all other weights, as choose_gguf() reads it. Without it one is
+///               taken if there are no other weights.
 /// \throws Error{kUnsupported} if there are no weights that this program reads, saying what there is and what to do;
 ///         Error{kCorruptModel} for an index or a list of modules that names a file which is not there or an unsafe
-///         path
+///         path; Error{kModelNotFound} as choose_gguf()
 [[nodiscard]] std::vector<std::string> select_rest(const std::vector<RemoteFile>& files,
                                                    const std::function<std::string(const std::string&)>& read,
-                                                   std::string_view where);
+                                                   std::string_view where, const std::optional<std::string>& gguf = {});
 
-/// The file among several of GGUF that is taken unasked: the one of 8 bits, else the nearest to it in quality.
-[[nodiscard]] std::optional<std::string> choose_gguf(const std::vector<std::string>& names);
+/// The GGUF files of the top folder.
+[[nodiscard]] std::vector<std::string> ggufs_of(const std::vector<RemoteFile>& files);
 
 }  // namespace mlxe

@@ -110,9 +110,10 @@ KnownFamily family_of(const Row& row) {
 
 std::optional<KnownFamily> find_known_family(const std::filesystem::path& path, std::string_view base_name) {
   std::vector<std::string> names;
-  // The folder itself, and the repository's above snapshots/<commit>; what lies higher is the user's own.
+  // The folder or file itself, and the repository's above snapshots/<commit>; what lies higher is the user's own.
   std::filesystem::path folder = path.has_filename() ? path : path.parent_path();
-  for (int level = 0; level < 3 && folder.has_filename(); ++level, folder = folder.parent_path()) {
+  const int levels = folder.extension() == ".gguf" ? 4 : 3;
+  for (int level = 0; level < levels && folder.has_filename(); ++level, folder = folder.parent_path()) {
     const std::string name = folder.filename().string();
     if (level == 0 || name.starts_with("models--")) {
       names.push_back(own_name(name));

@@ -43,11 +43,17 @@ ModelName parse_model_name(std::string_view name) {
       name.remove_prefix(kKind.size());
     }
   }
-  const std::size_t at = name.find('@');
-  if (at == std::string_view::npos) {
-    return {.repository = std::string(name)};
+  ModelName parsed;
+  if (const std::size_t at = name.find('@'); at != std::string_view::npos) {
+    parsed.revision = std::string(name.substr(at + 1));
+    name = name.substr(0, at);
   }
-  return {.repository = std::string(name.substr(0, at)), .revision = std::string(name.substr(at + 1))};
+  if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
+    parsed.gguf = std::string(name.substr(colon + 1));
+    name = name.substr(0, colon);
+  }
+  parsed.repository = std::string(name);
+  return parsed;
 }
 
 bool is_repository_name(std::string_view name) {

@@ -8,9 +8,10 @@
 
 namespace mlxe {
 
-/// "org/name", "org/name@revision" or "hf://org/name", taken apart.
+/// "org/name", "org/name:Q4_K_M", "org/name@revision" or "hf://org/name", taken apart.
 struct ModelName {
   std::string repository;                    ///< as given, which may be an alias
+  std::optional<std::string> gguf = {};      ///< what stood behind ":": one of the GGUF files
   std::optional<std::string> revision = {};  ///< what stood behind "@"
 };
 

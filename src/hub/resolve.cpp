@@ -17,6 +17,7 @@
 #include "hub/cache_layout.h"
 #include "hub/families.h"
 #include "hub/find_model.h"
+#include "hub/gguf_choice.h"
 #include "hub/hub_api.h"
 #include "hub/model_name.h"
 #include "hub/snapshot_check.h"
@@ -43,7 +44,10 @@ bool is_local(const std::string& name) {
 }
 
 std::optional<Snapshot> local_model(const std::string& name, const HubOptions& options) {
-  if (!is_local(name)) {
+  const std::size_t colon = name.rfind(':');
+  const std::string before_colon = name.substr(0, colon);
+  const bool is_choice = colon != std::string::npos && !is_local(name) && is_folder(before_colon);
+  if (!is_local(name) && !is_choice) {
     return std::nullopt;
   }
   if (options.revision) {
@@ -51,7 +55,10 @@ std::optional<Snapshot> local_model(const std::string& name, const HubOptions& o
                 fmt::format("the revision '{}' is for a model of the hub, and '{}' is on this machine",
                             printable(*options.revision, 100), printable(name, 300)));
   }
-  return Snapshot{.folder = name};
+  return Snapshot{.folder = is_choice ? model_path(before_colon, name.substr(colon + 1),
+                                                   fmt::format("'{}'", printable(before_colon, 300)))
+                                            .string()
+                                      : name};
 }
 
 // A whole model in one file.
@@ -77,6 +84,7 @@ std::string suggestion(std::string_view name) {
 struct Wanted {
   std::string name;  ///< without the revision
   std::string revision;
+  std::optional<std::string> gguf;
   std::vector<std::string> repositories;
 };
 
@@ -88,7 +96,8 @@ Wanted parse(const std::string& name, const HubOptions& options) {
     throw Error(ErrorCode::kModelNotFound, fmt::format("'{}' is a file, the folder of a model is wanted", name));
   }
   const ModelName parsed = parse_model_name(name);
-  if (looks_like_path(parsed.repository) || !is_repository_name(parsed.repository)) {
+  if (looks_like_path(parsed.repository) || !is_repository_name(parsed.repository) ||
+      (parsed.gguf && !is_gguf_choice(*parsed.gguf))) {
     throw Error(ErrorCode::kModelNotFound,
                 fmt::format("there is no model folder '{}'", printable(name, 300)) + suggestion(name));
   }
@@ -97,7 +106,10 @@ Wanted parse(const std::string& name, const HubOptions& options) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("'{}' is no revision, wanted a branch, a tag or a commit", printable(revision, 100)));
   }
-  return {.name = parsed.repository, .revision = revision, .repositories = candidate_repositories(parsed.repository)};
+  return {.name = parsed.repository,
+          .revision = revision,
+          .gguf = parsed.gguf,
+          .repositories = candidate_repositories(parsed.repository)};
 }
 
 std::optional<Snapshot> in_cache(const Wanted& wanted, const std::string& repository) {
@@ -146,7 +158,7 @@ Snapshot download(const Wanted& wanted, const HubOptions& options) {
   const HubEnvironment environment = online_environment(wanted.name, options);
   try {
     for (const std::string& repository : wanted.repositories) {
-      if (auto snapshot = download_snapshot(repository, wanted.revision, environment, options)) {
+      if (auto snapshot = download_snapshot(repository, wanted.revision, environment, options, {.gguf = wanted.gguf})) {
         return *snapshot;
       }
     }
@@ -160,10 +172,11 @@ Snapshot download(const Wanted& wanted, const HubOptions& options) {
 }
 
 /// Adds to a snapshot what it lacks, at its own commit; a copy that loads will do if the hub cannot be reached.
-Snapshot complete(const Snapshot& found, Completeness state, const HubOptions& options) {
+Snapshot complete(const Wanted& wanted, const Snapshot& found, Completeness state, const HubOptions& options) {
   const HubEnvironment environment = online_environment(found.repository, options);
   try {
-    if (auto snapshot = download_snapshot(found.repository, found.commit, environment, options)) {
+    if (auto snapshot =
+            download_snapshot(found.repository, found.commit, environment, options, {.gguf = wanted.gguf})) {
       snapshot->revision = found.revision;
       return *snapshot;
     }
@@ -182,6 +195,13 @@ Snapshot complete(const Snapshot& found, Completeness state, const HubOptions& o
     }
   }
   return found;
+}
+
+/// With the path to load in the place of the snapshot's folder.
+Snapshot at_model(const Wanted& wanted, Snapshot snapshot) {
+  snapshot.folder =
+      model_path(snapshot.folder, wanted.gguf, fmt::format("the cache's copy of '{}'", snapshot.repository)).string();
+  return snapshot;
 }
 
 fs::path checked_folder(const fs::path& folder) {
@@ -223,21 +243,25 @@ Snapshot find_model(const std::string& name, const HubOptions& options) {
   const Wanted wanted = parse(name, options);
   for (const std::string& repository : wanted.repositories) {
     if (const auto snapshot = in_cache(wanted, repository)) {
-      const Completeness state = check_snapshot(CachedRepository(*hub_cache_folder(), repository), snapshot->commit);
-      return state == Completeness::kComplete || is_offline(options) ? *snapshot : complete(*snapshot, state, options);
+      const Completeness state =
+          check_snapshot(CachedRepository(*hub_cache_folder(), repository), snapshot->commit, wanted.gguf);
+      return at_model(wanted, state == Completeness::kComplete || is_offline(options)
+                                  ? *snapshot
+                                  : complete(wanted, *snapshot, state, options));
     }
   }
   if (is_offline(options)) {
     throw_not_found(wanted, kNotAsked, ErrorCode::kModelNotFound);
   }
-  return download(wanted, options);
+  return at_model(wanted, download(wanted, options));
 }
 
 Snapshot download_model(const std::string& name, const HubOptions& options) {
   if (auto snapshot = local_model(name, options)) {
     return *std::move(snapshot);
   }
-  return download(parse(name, options), options);
+  const Wanted wanted = parse(name, options);
+  return at_model(wanted, download(wanted, options));
 }
 
 fs::path resolve_model(const std::string& name, const HubOptions& options) {

@@ -9,12 +9,15 @@
 
 #include "base/json.h"
 #include "hub/file_selection.h"
+#include "hub/gguf_choice.h"
 #include "mlxe/error.h"
 
 namespace mlxe {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::array kOtherWeights = {"model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"};
 
 /// The snapshot's files as select_rest() takes them; nothing if a link leads nowhere.
 std::optional<std::vector<RemoteFile>> list_files(const fs::path& folder) {
@@ -39,7 +42,8 @@ bool contains(const std::vector<RemoteFile>& files, std::string_view name) {
 
 }  // namespace
 
-Completeness check_snapshot(const CachedRepository& cache, std::string_view commit) {
+Completeness check_snapshot(const CachedRepository& cache, std::string_view commit,
+                            const std::optional<std::string>& gguf) {
   const fs::path folder = cache.snapshot(commit);
   const auto files = list_files(folder);
   if (!files) {
@@ -47,21 +51,45 @@ Completeness check_snapshot(const CachedRepository& cache, std::string_view comm
   }
   const bool has_modules = contains(*files, "modules.json");
   const bool is_adapter = contains(*files, "adapter_config.json");
-  if (!has_modules && !is_adapter && !contains(*files, "config.json")) {
+  const bool has_gguf = !ggufs_of(*files).empty();
+  if (!has_modules && !is_adapter && !has_gguf && !contains(*files, "config.json")) {
     return Completeness::kIncomplete;
   }
+  bool is_gguf_unasked = false;
   try {
     // Weights, and shards that the index lists but the folder lacks, are looked for as in the hub's list.
-    static_cast<void>(
-        select_rest(*files, [&](const std::string& name) { return load_json(folder / name).dump(); }, folder.string()));
+    const std::vector<std::string> rest = select_rest(
+        *files, [&](const std::string& name) { return load_json(folder / name).dump(); }, folder.string(), gguf);
+    is_gguf_unasked =
+        !gguf && std::ranges::any_of(rest, [](const std::string& name) { return name.ends_with(".gguf"); });
   } catch (const Error&) {
     return Completeness::kIncomplete;
   }
-  const bool has_tokenizer = std::ranges::any_of(*files, [](const RemoteFile& file) {
-    return file.name.ends_with("tokenizer.json") || file.name.ends_with(".gguf");
-  });
-  const bool told = has_modules || is_adapter || cache.known_absent(commit, "modules.json");
-  return told && (has_tokenizer || is_adapter) ? Completeness::kComplete : Completeness::kLoadable;
+  const bool has_tokenizer =
+      has_gguf || std::ranges::any_of(*files, [](const auto& file) { return file.name.ends_with("tokenizer.json"); });
+  const auto known_absent = [&](std::string_view name) { return cache.known_absent(commit, name); };
+  const bool told = has_modules || is_adapter || known_absent("modules.json");
+  // Somebody may have named the GGUF file of a repository that has safetensors too.
+  const bool right_weights =
+      !is_gguf_unasked || (known_absent("model.safetensors") && known_absent("model.safetensors.index.json"));
+  return told && right_weights && (has_tokenizer || is_adapter) ? Completeness::kComplete : Completeness::kLoadable;
+}
+
+fs::path model_path(const fs::path& folder, const std::optional<std::string>& gguf, std::string_view where) {
+  const auto there = [&](const char* name) {
+    std::error_code ignored;
+    return fs::exists(folder / name, ignored);
+  };
+  if (!gguf && std::ranges::any_of(kOtherWeights, there)) {
+    return folder;
+  }
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::end(entry); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  const auto chosen = choose_gguf(names, gguf, where);
+  return chosen ? folder / *chosen : folder;
 }
 
 }  // namespace mlxe

@@ -21,6 +21,7 @@
 #include "hub/file_selection.h"
 #include "hub/hub_api.h"
 #include "hub/model_name.h"
+#include "hub/snapshot_check.h"
 
 namespace mlxe {
 namespace {
@@ -52,12 +53,17 @@ class SnapshotDownload {
         remote_(std::move(remote)),
         cache_(*environment.cache, remote_.name) {}
 
-  Snapshot run(const std::string& revision, const std::set<std::string>& only) {
-    if (only.empty()) {
+  Snapshot run(const std::string& revision, const WantedFiles& files) {
+    if (files.only.empty()) {
       fetch(select_first(remote_.files));
-      fetch(select_rest(remote_.files, [&](const std::string& name) { return read(name); }, "'" + remote_.name + "'"));
+      const std::vector<std::string> rest = select_rest(
+          remote_.files, [&](const std::string& name) { return read(name); }, "'" + remote_.name + "'", files.gguf);
+      if (!files.gguf) {
+        tell_choice(rest);
+      }
+      fetch(rest);
     } else {
-      fetch({only.begin(), only.end()});
+      fetch({files.only.begin(), files.only.end()});
     }
     publish();
     remember(revision);
@@ -258,15 +264,27 @@ class SnapshotDownload {
   // A cache that cannot be written is as good without these.
   void remember(const std::string& revision) const {
     try {
-      if (std::ranges::find(remote_.files, std::string_view("modules.json"), &RemoteFile::name) ==
-          remote_.files.end()) {
-        cache_.mark_absent(remote_.commit, "modules.json");
+      for (const std::string_view name : kNotedFiles) {
+        if (std::ranges::find(remote_.files, name, &RemoteFile::name) == remote_.files.end()) {
+          cache_.mark_absent(remote_.commit, name);
+        }
       }
       cache_.write_reference(revision, remote_.commit);
     } catch (const Error&) {
       if (!blobs_.empty()) {
         throw;
       }
+    }
+  }
+
+  /// Of several GGUF files one was taken unasked.
+  void tell_choice(const std::vector<std::string>& taken) const {
+    const auto chosen = std::ranges::find_if(taken, [](const std::string& name) { return name.ends_with(".gguf"); });
+    const std::vector<std::string> ggufs = ggufs_of(remote_.files);
+    if (chosen != taken.end() && ggufs.size() > 1) {
+      say(fmt::format("'{}' has {} GGUF files, of which {} is taken; another one is named behind a colon, as in {}:{}",
+                      remote_.name, ggufs.size(), printable(*chosen, 100), remote_.name,
+                      printable(ggufs[ggufs[0] == *chosen ? 1 : 0], 100)));
     }
   }
 
@@ -295,7 +313,7 @@ class SnapshotDownload {
 
 std::optional<Snapshot> download_snapshot(const std::string& repository, const std::string& revision,
                                           const HubEnvironment& environment, const HubOptions& options,
-                                          const std::set<std::string>& only) {
+                                          const WantedFiles& files) {
   if (!environment.cache) {
     throw Error(ErrorCode::kIo, "there is no place for a download, as HF_HUB_CACHE, HF_HOME and HOME are all unset");
   }
@@ -311,7 +329,7 @@ std::optional<Snapshot> download_snapshot(const std::string& repository, const s
   if (!remote) {
     return std::nullopt;
   }
-  return SnapshotDownload(environment, options, client, api, std::move(*remote)).run(revision, only);
+  return SnapshotDownload(environment, options, client, api, std::move(*remote)).run(revision, files);
 }
 
 }  // namespace mlxe

@@ -11,13 +11,18 @@
 
 namespace mlxe {
 
+/// Which files of a repository are wanted; without either those of file_selection.h.
+struct WantedFiles {
+  std::set<std::string> only = {};       ///< if not empty: no others than these
+  std::optional<std::string> gguf = {};  ///< this GGUF file in the place of other weights
+};
+
 /// Downloads what the cache lacks of a revision. The snapshot's weights and the reference to it appear last, so what
 /// can be found is complete. A cache that holds all of it is not written to.
-/// \param only  if not empty: no other files than these
 /// \returns nothing if the hub shows no such repository
 /// \throws HubUnreachable, and as download_model()
 [[nodiscard]] std::optional<Snapshot> download_snapshot(const std::string& repository, const std::string& revision,
                                                         const HubEnvironment& environment, const HubOptions& options,
-                                                        const std::set<std::string>& only = {});
+                                                        const WantedFiles& files = {});
 
 }  // namespace mlxe

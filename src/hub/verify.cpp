@@ -143,7 +143,7 @@ Snapshot repair_model(const Verification& verification, const HubOptions& option
   };
   std::optional<Snapshot> repaired;
   try {
-    repaired = download_snapshot(snapshot.repository, snapshot.commit, environment, options, broken);
+    repaired = download_snapshot(snapshot.repository, snapshot.commit, environment, options, {.only = broken});
   } catch (...) {
     restore(true);
     throw;

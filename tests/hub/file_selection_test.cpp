@@ -2,6 +2,7 @@
 #include "hub/file_selection.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,11 +70,14 @@ TEST(FileSelection, OnlyPickledWeightsAreAnError) {
   EXPECT_ERROR(kUnsupported, "'org/name' has no weights", rest({"config.json"}, {}));
 }
 
-TEST(FileSelection, GgufOfEightBitsIsPreferred) {
-  EXPECT_EQ(choose_gguf({"m-Q4_K_M.gguf", "m-f16.gguf", "m-Q8_0.gguf"}), "m-Q8_0.gguf");
-  EXPECT_EQ(choose_gguf({"m-Q4_K_M.gguf", "m-f16.gguf"}), "m-f16.gguf");
-  EXPECT_EQ(choose_gguf({"m.gguf"}), "m.gguf");
-  EXPECT_EQ(choose_gguf({"mmproj-f16.gguf"}), std::nullopt);
+TEST(FileSelection, GgufIsTakenWithoutOtherWeightsOrIfItIsNamed) {
+  const auto named = [](const std::vector<std::string>& names, const std::optional<std::string>& gguf) {
+    return select_rest(list(names), [](const std::string&) { return "[]"; }, "'org/name'", gguf);
+  };
+  EXPECT_THAT(named({"m-Q4_0.gguf", "m-Q8_0.gguf", "sub/m-F32.gguf"}, std::nullopt), ElementsAre("m-Q8_0.gguf"));
+  EXPECT_THAT(named({"m-Q4_0.gguf", "model.safetensors"}, std::nullopt), ElementsAre("model.safetensors"));
+  EXPECT_THAT(named({"m-Q4_0.gguf", "model.safetensors", "adapter_model.safetensors"}, "Q4_0"),
+              ElementsAre("m-Q4_0.gguf"));
 }
 
 }  // namespace

@@ -20,6 +20,10 @@ TEST(KnownFamilies, TheCacheFoldersRepositoryCounts) {
   EXPECT_EQ(family->prompts, (std::map<std::string, std::string>{{"query", "query: "}, {"document", "passage: "}}));
 }
 
+TEST(KnownFamilies, TheRepositoryOfAGgufFileCounts) {
+  EXPECT_EQ(query_of("/hub/models--intfloat--e5-small-v2-GGUF/snapshots/0123abc/model-q8_0.gguf"), "query: ");
+}
+
 TEST(KnownFamilies, AFolderOfThatNameCounts) {
   EXPECT_EQ(query_of("models/BGE-small-en-v1.5"), "Represent this sentence for searching relevant passages: ");
   EXPECT_EQ(query_of("models/bge-small-en-v1.5/"), "Represent this sentence for searching relevant passages: ");

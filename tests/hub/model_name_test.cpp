@@ -15,6 +15,14 @@ TEST(ModelName, RevisionStandsBehindAt) {
   EXPECT_FALSE(parse_model_name("org/name").revision);
 }
 
+TEST(ModelName, GgufFileStandsBehindAColon) {
+  const ModelName name = parse_model_name("hf://org/name:Q4_K_M@v1");
+  EXPECT_EQ(name.repository, "org/name");
+  EXPECT_EQ(name.gguf, "Q4_K_M");
+  EXPECT_EQ(name.revision, "v1");
+  EXPECT_FALSE(parse_model_name("org/name@v1").gguf);
+}
+
 TEST(ModelName, HubAddressesAreNames) {
   EXPECT_EQ(parse_model_name("hf://org/name").repository, "org/name");
   EXPECT_EQ(parse_model_name("hf://models/org/name").repository, "org/name");

@@ -108,12 +108,30 @@ TEST_F(Resolve, GgufFileOrTheFolderOfOneIsAModel) {
   EXPECT_EQ(resolve_model("q8"), "q8");
 }
 
+TEST_F(Resolve, GgufFileOfAFolderIsNamedBehindAColon) {
+  write("several/m-Q4_0.gguf", "x");
+  write("several/m-Q8_0.gguf", "x");
+  write("several/model.safetensors", "x");
+  EXPECT_EQ(resolve_model("several:Q4_0"), "several/m-Q4_0.gguf");
+  EXPECT_EQ(resolve_model("./several:m-Q8_0.gguf"), "./several/m-Q8_0.gguf");
+  EXPECT_EQ(error_of("several:Q5_0").code(), ErrorCode::kModelNotFound);
+  EXPECT_THAT(error_of("several:Q5_0").what(),
+              HasSubstr("'several' has no GGUF file 'Q5_0'; it has m-Q4_0.gguf, m-Q8_0.gguf"));
+}
+
+TEST_F(Resolve, FolderWithAColonInItsNameIsTakenAsItIs) {
+  write("several/m-Q4_0.gguf", "x");
+  write("several:Q4_0/config.json", "{}");
+  EXPECT_EQ(resolve_model("several:Q4_0"), "several:Q4_0");
+}
+
 TEST_F(Resolve, EmptyNameIsInvalid) {
   EXPECT_EQ(error_of("").code(), ErrorCode::kInvalidInput);
 }
 
 TEST_F(Resolve, MissingPathIsNotLookedUpInTheCache) {
-  for (const char* name : {"./no", "/no/such", "a/b/c", "~/x", "x/", "a\\b", "org/..", "org/na me"}) {
+  for (const char* name : {"./no", "/no/such", "a/b/c", "~/x", "x/", "a\\b", "org/..", "org/na me",
+                           "org/name:", "http://host", "C:\\x", "org/name:a/b"}) {
     EXPECT_EQ(error_of(name).code(), ErrorCode::kModelNotFound) << name;
     EXPECT_THAT(error_of(name).what(), testing::Not(HasSubstr("cache"))) << name;
   }

@@ -57,12 +57,6 @@ def test_shards_of_an_index(hub, download, cache):
     assert holds(snapshots(cache)[0], files)
 
 
-def test_one_gguf_of_several(hub, download, cache):
-    hub.add("org/name", {"m-Q4_K_M.gguf": b"4", "m-Q8_0.gguf": b"8", "m-F16.gguf": b"16", "mmproj-Q8_0.gguf": b"no"})
-    download()
-    assert holds(snapshots(cache)[0], {"m-Q8_0.gguf": b"8"})
-
-
 @pytest.mark.parametrize("how", [("--revision", "v1"), ("@v1",), ("hf",), ("commit",)])
 def test_revisions(hub, run, cache, how):
     files = model(seed=5)
