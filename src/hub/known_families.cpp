@@ -24,6 +24,8 @@ struct Row {
 };
 
 // Source: the model card of each, on the Hugging Face Hub. The first row that fits decides, so exceptions come first.
+// Where a card wants "Instruct: ...\nQuery: " with a task of the user's own (Llama-Embed-Nemotron, Linq), there is no
+// prompt: a sentence that was chosen here would be a guess.
 constexpr auto kRows = std::to_array<Row>({
     {"multilingual-e5-large-instruct", "", "E5 instruct", "mean", kRetrieve, ""},
     {"e5-mistral", "", "E5 Mistral", "lasttoken", kRetrieve, ""},
@@ -54,11 +56,11 @@ constexpr auto kRows = std::to_array<Row>({
     {"qwen3-embedding", "", "Qwen3-Embedding", "lasttoken",
      "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", ""},
     {"embeddinggemma", "", "EmbeddingGemma", "mean", "task: search result | query: ", "title: none | text: "},
-    {"llama-embed-nemotron", "", "Llama-Embed-Nemotron", "mean", kRetrieve, ""},
+    {"llama-embed-nemotron", "", "Llama-Embed-Nemotron", "mean", "", ""},
     {"llama-nemotron-embed", "", "Llama Nemotron Embed", "mean", "query: ", "passage: "},
     {"llama-3.2-nv-embedqa", "", "Llama Nemotron Embed", "mean", "query: ", "passage: "},
     {"sfr-embedding", "mistral", "SFR Mistral", "lasttoken", kRetrieve, ""},
-    {"linq-embed-mistral", "", "Linq Mistral", "lasttoken", kRetrieve, ""},
+    {"linq-embed-mistral", "", "Linq Mistral", "lasttoken", "", ""},
     {"granite-embedding", "", "Granite Embedding", "cls", "", ""},
     {"all-minilm", "", "all-*", "mean", "", ""},
     {"all-mpnet", "", "all-*", "mean", "", ""},

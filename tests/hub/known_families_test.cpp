@@ -47,6 +47,14 @@ TEST(KnownFamilies, ExceptionsComeBeforeTheirFamily) {
   EXPECT_EQ(query_of("bge-large-zh-v1.5"), "为这个句子生成表示以用于检索相关文章：");
 }
 
+TEST(KnownFamilies, AnInstructionOfTheUsersOwnIsNotMadeUp) {
+  EXPECT_EQ(query_of("llama-embed-nemotron-8b"), "(none)");
+  EXPECT_EQ(find_known_family("llama-embed-nemotron-8b", "")->pooling, "mean");
+  EXPECT_EQ(query_of("Linq-Embed-Mistral"), "(none)");
+  EXPECT_EQ(find_known_family("Linq-Embed-Mistral", "")->pooling, "lasttoken");
+  EXPECT_EQ(query_of("llama-nemotron-embed-1b-v2"), "query: ");
+}
+
 TEST(KnownFamilies, DecodersPoolTheLastToken) {
   EXPECT_EQ(pooling_of_architecture("qwen3"), "lasttoken");
   EXPECT_EQ(pooling_of_architecture("bert"), "");
