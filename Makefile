@@ -120,6 +120,7 @@ lint:  ## check the format and the layers
 fixtures: setup $(ORACLE)/.stamp  ## make the goldens of tests/fixtures anew, with the reference libraries (installs torch)
 	@$(ORACLE)/bin/python tools/make_tokenizer_fixture.py
 	@$(ORACLE)/bin/python tools/make_fixture.py
+	@$(ORACLE)/bin/python tools/make_fixture.py --bf16
 	@$(ORACLE)/bin/python tools/make_fixture.py --minilm $(MODEL)
 
 $(ORACLE)/.stamp: tools/requirements-oracle.txt

@@ -5,6 +5,7 @@
     python tools/make_fixture.py bert-mean           the named ones; a name may end with *
     python tools/make_fixture.py --out DIR NAME      elsewhere than in tests/fixtures
     python tools/make_fixture.py --list              all the names
+    python tools/make_fixture.py --bf16              tests/fixtures/oracle_bf16.json, and no folder
     python tools/make_fixture.py --minilm MODEL_DIR  tests/fixtures/minilm-goldens.json from the real model
 
 Each folder is a checkpoint as the Hub has them, plus cases.json (inputs and settings of each case) and
@@ -18,6 +19,7 @@ import fnmatch
 import importlib
 import json
 import pathlib
+import tempfile
 
 import numpy
 import torch
@@ -49,6 +51,19 @@ def minilm_goldens(model_dir):
     print(f"{path.name}: {len(items)} texts")
 
 
+def measure_bf16(makers):
+    """The oracle's own bfloat16 on every folder that is there: what those random weights leave of 16 bits."""
+    path, Fixture.bf16_cosines = Fixture.root / "oracle_bf16.json", {}
+    names = [name for name in makers if (Fixture.root / name).exists()]
+    with tempfile.TemporaryDirectory() as elsewhere:
+        Fixture.root = pathlib.Path(elsewhere)
+        for name in names:
+            makers[name]()
+    cosines = {name: round(cosine, 5) for name, cosine in sorted(Fixture.bf16_cosines.items())}
+    path.write_text(json.dumps({"torch": torch.__version__.split("+")[0], "cosines": cosines}, indent=1) + "\n")
+    print(f"{path.name}: {len(cosines)} folders, {sum(cosine < 0.999 for cosine in cosines.values())} below 0.999")
+
+
 def all_fixtures():
     """name -> function that makes it, over all families."""
     makers = {}
@@ -64,6 +79,7 @@ def main():
     parser.add_argument("names", nargs="*", help="folders to make; without any, those that are there")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where to make them, instead of tests/fixtures")
     parser.add_argument("--list", action="store_true", help="print the names of all folders that can be made")
+    parser.add_argument("--bf16", action="store_true", help="make oracle_bf16.json instead")
     parser.add_argument("--minilm", metavar="MODEL_DIR", help="make minilm-goldens.json from the real model instead")
     args = parser.parse_args()
     transformers.logging.disable_progress_bar()
@@ -75,6 +91,9 @@ def main():
     makers = all_fixtures()
     if args.list:
         print("\n".join(makers))
+        return
+    if args.bf16:
+        measure_bf16(makers)
         return
     wanted = args.names or [name for name in makers if (Fixture.root / name).exists()]
     for pattern in wanted:

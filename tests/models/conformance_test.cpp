@@ -76,7 +76,7 @@ TEST_P(OracleCase, MatchesTheOracle) {
     ASSERT_TRUE(kKnownSettings.contains(key)) << "cases.json has a setting that this test does not honour: " << key;
   }
   const Engine engine = load(parameter);
-  Judge judge(parameter.precision);
+  Judge judge(parameter.fixture, parameter.precision);
   OracleCheck(engine, parameter.fixture, parameter.test_case, judge).run();
   judge.record();
 }
@@ -98,7 +98,7 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OraclePrecision);
 TEST_P(OraclePrecision, PointsTheSameWay) {
   const CaseParameter& parameter = GetParam();
   const Engine engine = load(parameter);
-  Judge judge(parameter.precision);
+  Judge judge(parameter.fixture, parameter.precision);
   OracleCheck(engine, parameter.fixture, parameter.test_case, judge).run();
   judge.record();
 }

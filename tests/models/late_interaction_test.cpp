@@ -102,7 +102,7 @@ TEST_P(LateVectors, MatchTheOracle) {
   const Engine engine = load(parameter);
   const std::vector<MultiVector> actual = engine.multi_vector(views_of(texts), options_of(role_of(test_case)));
   const auto expected = fixture.expected();
-  Judge judge(parameter.precision);
+  Judge judge(parameter.fixture, parameter.precision);
   for (std::size_t index = 0; index < texts.size(); ++index) {
     SCOPED_TRACE(fmt::format("text {}: '{}'", index, texts[index].substr(0, 60)));
     const std::string key = test_case.at("tensors").at(fmt::format("emb_{}", index)).at("key");
@@ -129,7 +129,7 @@ TEST_P(LateScores, MatchTheOracle) {
                                            engine.multi_vector(views_of(documents), options_of(Role::kDocument)));
   const std::vector<float> wanted =
       elements<float>(fixture.expected().at(test_case.at("tensors").at("scores").at("key").get<std::string>()));
-  Judge judge(parameter.precision);
+  Judge judge(parameter.fixture, parameter.precision);
   judge.compare(scores, wanted, kScoreTolerance, 1);
   judge.record();
 }

@@ -75,7 +75,7 @@ TEST_P(ListCase, MatchesTheOracle) {
   EXPECT_THAT(engine.info().warnings, ::testing::IsEmpty());
   const std::vector<float> wanted = elements<float>(
       parameter.fixture.expected().at(parameter.test_case.at("tensors").at("scores").at("key").get<std::string>()));
-  Judge judge(parameter.precision);
+  Judge judge(parameter.fixture, parameter.precision);
   judge.compare(scores_of(engine, parameter.test_case, options_of(parameter.test_case)), wanted, kLogitTolerance, 1);
   judge.record();
 }
