@@ -121,6 +121,7 @@ fixtures: setup $(ORACLE)/.stamp  ## make the goldens of tests/fixtures anew, wi
 	@$(ORACLE)/bin/python tools/make_tokenizer_fixture.py
 	@$(ORACLE)/bin/python tools/make_fixture.py
 	@$(ORACLE)/bin/python tools/make_fixture.py --bf16
+	@$(ORACLE)/bin/python tools/make_fixture.py --defaults
 	@$(ORACLE)/bin/python tools/make_fixture.py --minilm $(MODEL)
 
 $(ORACLE)/.stamp: tools/requirements-oracle.txt

@@ -6,6 +6,7 @@
     python tools/make_fixture.py --out DIR NAME      elsewhere than in tests/fixtures
     python tools/make_fixture.py --list              all the names
     python tools/make_fixture.py --bf16              tests/fixtures/oracle_bf16.json, and no folder
+    python tools/make_fixture.py --defaults          tests/fixtures/config_defaults.json, and no folder
     python tools/make_fixture.py --minilm MODEL_DIR  tests/fixtures/minilm-goldens.json from the real model
 
 Each folder is a checkpoint as the Hub has them, plus cases.json (inputs and settings of each case) and
@@ -64,6 +65,20 @@ def measure_bf16(makers):
     print(f"{path.name}: {len(cosines)} folders, {sum(cosine < 0.999 for cosine in cosines.values())} below 0.999")
 
 
+def config_defaults():
+    """What transformers takes for the words that a config.json leaves out, for each model_type that it knows."""
+    defaults = {}
+    for path in sorted(Fixture.root.glob("*/config.json")):
+        kind = json.loads(path.read_text(encoding="utf-8"))["model_type"]
+        if kind in transformers.CONFIG_MAPPING and kind not in defaults:
+            fields = transformers.CONFIG_MAPPING[kind]().to_dict()
+            defaults[kind] = {key: value for key, value in sorted(fields.items()) if isinstance(value, (bool, int, float, str))
+                              and key not in ("model_type", "transformers_version")}
+    path = Fixture.root / "config_defaults.json"
+    path.write_text(json.dumps(dict(sorted(defaults.items())), indent=1) + "\n", encoding="utf-8")
+    print(f"{path.name}: {len(defaults)} architectures")
+
+
 def all_fixtures():
     """name -> function that makes it, over all families."""
     makers = {}
@@ -80,6 +95,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where to make them, instead of tests/fixtures")
     parser.add_argument("--list", action="store_true", help="print the names of all folders that can be made")
     parser.add_argument("--bf16", action="store_true", help="make oracle_bf16.json instead")
+    parser.add_argument("--defaults", action="store_true", help="make config_defaults.json instead")
     parser.add_argument("--minilm", metavar="MODEL_DIR", help="make minilm-goldens.json from the real model instead")
     args = parser.parse_args()
     transformers.logging.disable_progress_bar()
@@ -87,6 +103,9 @@ def main():
     Fixture.root = args.out or Fixture.root
     if args.minilm:
         minilm_goldens(args.minilm)
+        return
+    if args.defaults:
+        config_defaults()
         return
     makers = all_fixtures()
     if args.list:

@@ -1,6 +1,7 @@
 # Tests of the architectures. The conformance test reads every fixture before it knows its tests: half a second each time.
 set(MLXE_TEST_SHARDS_models 16)
 mlxe_test(models/bert_test.cpp)
+mlxe_test(models/config_defaults_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/conformance_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/deberta_v2_test.cpp)
 mlxe_test(models/distilbert_test.cpp)
@@ -11,7 +12,7 @@ mlxe_test(models/hostile_sizes_test.cpp DEPENDS engine weights LIBRARIES fmt::fm
 mlxe_test(models/jina_bert_test.cpp)
 mlxe_test(models/lfm2_test.cpp)
 mlxe_test(models/listwise_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
-mlxe_test(models/llama_test.cpp)
+mlxe_test(models/llama_test.cpp DEPENDS engine)
 mlxe_test(models/conformance_bits_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/late_interaction_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/minilm_test.cpp DEPENDS engine LIBRARIES fmt::fmt)
