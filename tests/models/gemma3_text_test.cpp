@@ -90,6 +90,21 @@ TEST(Gemma3Text, WithoutLayerTypesThePatternSaysWhichLayersAreFull) {
   EXPECT_TRUE(reaches(std::move(all_full), 0, 2));
 }
 
+// "rope_scaling" is about the layers that see all, as Gemma 3 of 4 billion parameters and more has it.
+TEST(Gemma3Text, ScalesThePositionsOfFullLayersAlone) {
+  const auto hidden = [](int pattern, const nlohmann::json& changes) {
+    TinyDecoder tiny = gemma(1);
+    tiny.config["sliding_window_pattern"] = pattern;
+    tiny.config.update(changes);
+    testing::ScalarOps ops;
+    return testing::values_of(tiny.make()->forward(ops, row_of({1, 2, 3, 4, 5})));
+  };
+  const nlohmann::json nothing = nlohmann::json::object();
+  const nlohmann::json scaling = {{"rope_scaling", {{"rope_type", "linear"}, {"factor", 8.0}}}};
+  EXPECT_EQ(hidden(2, scaling), hidden(2, nothing));  // the one layer has a window
+  EXPECT_NE(hidden(1, scaling), hidden(1, nothing));
+}
+
 TEST(Gemma3TextWeightNames, LoseThePrefix) {
   const auto& rule = find_architecture("gemma3_text").weight_name;
   EXPECT_EQ(rule("model.layers.0.mlp.up_proj.weight"), "layers.0.mlp.up_proj.weight");

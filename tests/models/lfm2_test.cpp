@@ -61,6 +61,17 @@ TEST(Lfm2, TellsItsTraits) {
   EXPECT_EQ(model->traits().vocab_size, 12);
 }
 
+// The older word; transformers writes `tie_word_embeddings`.
+TEST(Lfm2, TieEmbeddingSaysWhoseTheOutputEmbeddingsAre) {
+  TinyDecoder tiny = lfm2();
+  const HeadSpec head = {.kind = HeadKind::kNextToken, .token_ids = {7}};
+  tiny.config["tie_embedding"] = false;
+  EXPECT_ERROR(kCorruptModel, "lm_head.weight", tiny.make(head));
+  tiny.config["tie_embedding"] = true;
+  tiny.config["tie_word_embeddings"] = false;
+  EXPECT_NO_THROW((void)tiny.make(head));
+}
+
 TEST(Lfm2, LooksBackOnly) {
   const std::unique_ptr<Model> conv = lfm2().make();
   EXPECT_TRUE(reaches(*conv, 0, 2));

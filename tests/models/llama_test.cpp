@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/make_backend.h"
 #include "models/shared/decoder_weights.h"
 #include "support/expect_error.h"
 #include "support/quantized_tensors.h"
@@ -124,6 +125,42 @@ TEST(Llama, TwoWayWindowsReachThatFarOnEitherSide) {
   EXPECT_FALSE(reaches(tiny, 1));
 }
 
+// One layer; the file does not say, says 'none', or says how far.
+TEST(Llama, AMistralThatDoesNotSayHasTheWindowOfTheFirstOne) {
+  constexpr int kLength = 4098;
+  const std::unique_ptr<Backend> backend =
+      make_backend({.device = Device::kCpu, .precision = Precision::kFp32, .threads = 1});
+  // The last token that a change of the first one reaches.
+  const auto farthest_from_the_first = [&](const nlohmann::json& window) {
+    TinyDecoder tiny("mistral");
+    std::erase_if(tiny.tensors, [](const auto& entry) { return entry.first.starts_with("layers.1."); });
+    tiny.config.update({{"num_hidden_layers", 1}, {"max_position_embeddings", 8192}});
+    // Every token that is seen counts as much as the others.
+    std::ranges::fill(tiny.tensors.at("layers.0.self_attn.q_proj.weight").values, 0.0F);
+    if (!window.is_discarded()) {
+      tiny.config["sliding_window"] = window;
+    }
+    const std::unique_ptr<Model> model = tiny.make_on(*backend);
+    std::vector<std::int32_t> ids(kLength, 3);
+    const auto hidden_states = [&] {
+      std::vector<float> values(std::size_t{8} * kLength);
+      backend->run(1, [&](Ops& ops, std::size_t) { ops.read(model->forward(ops, row_of(ids)), values); });
+      return values;
+    };
+    const std::vector<float> before = hidden_states();
+    ids.front() = 4;
+    const std::vector<float> after = hidden_states();
+    int last = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      last = before[i] != after[i] ? static_cast<int>(i / 8) : last;
+    }
+    return last;
+  };
+  EXPECT_EQ(farthest_from_the_first(nlohmann::json::value_t::discarded), 4095);
+  EXPECT_EQ(farthest_from_the_first(nullptr), kLength - 1);
+  EXPECT_EQ(farthest_from_the_first(7), 6);
+}
+
 TEST(LlamaHead, NextTokenGivesTheRowsOfTheTiedEmbeddingsAtTheLastToken) {
   TinyDecoder tiny = qwen3();
   const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
@@ -157,6 +194,18 @@ TEST(LlamaHead, NextTokenTakesTheOutputEmbeddingsOfItsOwnWhereTheyAreNotTied) {
   EXPECT_EQ(testing::at(model->logits(ops, model->forward(ops, batch), batch), 0, 0), 0.0F);
 }
 
+TEST(LlamaHead, NextTokenReadsTheLastTokenAlsoWhereItDoublesAsPadding) {
+  TinyDecoder tiny = qwen3();
+  tiny.config["pad_token_id"] = 3;
+  const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
+  testing::ScalarOps ops;
+  const PackedBatch batch = row_of({1, 2, 3});
+  const Tensor hidden = model->forward(ops, batch);
+  TinyDecoder without = qwen3();
+  const std::unique_ptr<Model> plain = without.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
+  EXPECT_EQ(values_of(model->logits(ops, hidden, batch)), values_of(plain->logits(ops, hidden, batch)));
+}
+
 TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
   TinyDecoder tiny = qwen3();
   tiny.add("score", {3, 8});
@@ -170,6 +219,7 @@ TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
   EXPECT_EQ(plain.size(), 3U);
   EXPECT_EQ(logits_of(row_of({1, 2, 9, 9})), plain);  // causal, so what follows changes nothing
   EXPECT_NE(logits_of(row_of({1, 2, 8})), plain);
+  EXPECT_EQ(logits_of(row_of({1, 9})), logits_of(row_of({1})));
   EXPECT_EQ(logits_of(row_of({9, 9})), logits_of(row_of({9})));  // all padding: the first one
 }
 
@@ -232,6 +282,15 @@ TEST(LlamaConfig, RefusesSizesThatAreAbsentOrAbsurd) {
       EXPECT_ERROR(kCorruptModel, key, tiny.make());
     }
   }
+}
+
+TEST(LlamaConfig, SaysWhatAFileLeavesOutAsTransformersDoes) {
+  TinyDecoder wide = qwen3();  // 128 values in a head, whatever hidden_size is
+  wide.config.erase("head_dim");
+  EXPECT_ERROR(kCorruptModel, "layers.0.self_attn.q_norm.weight: has shape [4], wanted [128]", wide.make());
+  TinyDecoder ungrouped("llama");  // as many heads of keys as of queries
+  ungrouped.config.erase("num_key_value_heads");
+  EXPECT_ERROR(kCorruptModel, "layers.0.self_attn.k_proj.weight: has shape [4, 8], wanted [8, 8]", ungrouped.make());
 }
 
 TEST(LlamaConfig, HeadsWithoutAWidthDivideTheHiddenSize) {

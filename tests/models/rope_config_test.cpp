@@ -131,7 +131,14 @@ TEST(RopeConfig, ReadsTheEntryOfTheLayersKind) {
                         {{"full_attention", {{"rope_type", "linear"}, {"factor", 4.0}, {"rope_theta", 160000.0}}},
                          {"sliding_attention", {{"rope_type", "default"}}}}}};
   EXPECT_FLOAT_EQ(read(config).inverse[0], 0.25F);
+  EXPECT_FLOAT_EQ(read(config).inverse[4], 0.0025F / 4.0F) << "theta of the entry, not the one outside";
   expect_frequencies(read(config, {.head_dim = 16, .layer_type = "sliding_attention"}), kPlain, 1.0F);
+}
+
+TEST(RopeConfig, TheThetaInsideGoesBeforeTheOneOutside) {
+  const Json inside = {{"rope_type", "default"}, {"rope_theta", 160000.0}};
+  EXPECT_FLOAT_EQ(read({{"rope_theta", 10000}, {"rope_parameters", inside}}).inverse[4], 0.0025F);
+  EXPECT_FLOAT_EQ(read({{"rope_theta", 10000}, {"rope_parameters", {{"rope_type", "default"}}}}).inverse[4], 0.01F);
 }
 
 // rope_parameters of transformers 5.23 for both words at once.

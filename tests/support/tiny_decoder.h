@@ -44,11 +44,13 @@ struct TinyDecoder {
   }
 
   /// The model as it is now; every weight must have its place.
-  [[nodiscard]] std::unique_ptr<Model> make(const HeadSpec& head = {}) {
+  [[nodiscard]] std::unique_ptr<Model> make(const HeadSpec& head = {}) { return make_on(backend_, head); }
+
+  [[nodiscard]] std::unique_ptr<Model> make_on(Backend& backend, const HeadSpec& head = {}) {
     folder.write("model.safetensors", to_safetensors(tensors));
     const Architecture& architecture = find_architecture(config.at("model_type").get<std::string>());
     WeightMap weights(folder.path(), architecture.weight_name);
-    std::unique_ptr<Model> model = architecture.make(JsonFields(config, "config.json"), weights, backend_, head);
+    std::unique_ptr<Model> model = architecture.make(JsonFields(config, "config.json"), weights, backend, head);
     weights.finish();
     return model;
   }
