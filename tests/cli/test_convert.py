@@ -165,6 +165,23 @@ def test_the_report_tells_every_layers_error(run, convert, model):
     assert report["end_to_end"]["texts"] == 24
 
 
+def rows_of_the_docs():
+    """Flags, bits per weight, least cosine and mean of docs/convert.md; the budgets' rows take a minute each."""
+    text = (ROOT / "docs" / "convert.md").read_text().split("## The default model, form by form")[1]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    return [row for row in rows[1:] if "--error-budget" not in row[0]]
+
+
+@pytest.mark.parametrize("flags, bits, least, mean", rows_of_the_docs())
+def test_the_cosines_of_the_docs(convert, model, flags, bits, least, mean):
+    target = convert(model, *("" if flags == "(float16)" else flags).split(), "--report")
+    report = json.loads((target / "quantization_report.json").read_text())
+    assert f"{report['bits_per_weight']:.2f}" == bits
+    # Half a unit of the last digit that is printed, and what fp32 of another instruction set may add.
+    assert report["end_to_end"]["min_cosine"] == pytest.approx(float(least), abs=6e-6)
+    assert report["end_to_end"]["mean_cosine"] == pytest.approx(float(mean), abs=6e-6)
+
+
 FLOATS = sorted(path.parent.name for path in FIXTURES.glob("*/config.json")
                 if "quantization" not in path.read_text() and (path.parent / "model.safetensors").exists()
                 and not path.parent.name.startswith("static") and path.parent.name != "bert-lora")
