@@ -75,21 +75,20 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
   const Scratch scratch(arena_, quantized ? expansion_floats(*weight.kernels, k) : 0, team_.size());
   const auto multiply = [&](const GemmArgs& part, int member) {
     if (quantized) {
-      multiply_quantized(vector_, *weight.kernels, weight.quantized, k, part, scratch.of(member));
+      multiply_quantized(*weight.kernels, weight.quantized, k, part, scratch.of(member));
     } else {
       weight.kernels->gemm(part);
     }
   };
-  // Rows of a piece. Quantised panels are expanded for each piece: for so many rows that costs little, and the rows
-  // stay in the cache.
-  constexpr int kRowsPerPiece = 96;
-  if (team_.size() == 1 && (!quantized || args.rows < 2 * kRowsPerPiece)) {
+  if (team_.size() == 1 && !quantized) {
     multiply(args, 0);
     return;
   }
+  // Rows of a piece, which stay in the cache. A worker alone takes more: each piece expands all quantised panels anew.
+  const int rows_per_piece = team_.size() == 1 ? 256 : 96;
   // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
   const int num_panels = weight.num_panels;
-  const int row_pieces = std::max(1, args.rows / kRowsPerPiece);
+  const int row_pieces = std::max(1, args.rows / rows_per_piece);
   const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
   team_.for_each(row_pieces * panel_pieces, [&](int piece, int member) {
     const int row_piece = piece / panel_pieces;

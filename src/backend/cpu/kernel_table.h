@@ -124,12 +124,13 @@ struct GateArgs {
   int size = 0;
 };
 
-/// A panel of a quantised weight to float32: out[p, j] = value of code p of column j * scale + bias of its group.
+/// A panel of a quantised weight: b[p, j] = value of code p of column j * scale + bias of its group, in float32, then
+/// as words of the product that it is for.
 struct ExpandArgs {
   const std::uint32_t* words = nullptr;  ///< [k * bits / 32, panel_width]: down each column a stream of codes
   const float* scales = nullptr;         ///< [k / group_size, panel_width]
   const float* biases = nullptr;         ///< likewise; or null, and the codes are E2M1 (4 bits) or E4M3 (8 bits)
-  float* out = nullptr;                  ///< [k, panel_width]
+  void* out = nullptr;                   ///< [k_words, panel_width] words, as GemmArgs::b
   int k = 0;                             ///< a multiple of group_size, which is one of 32; of 16 for E2M1
   int panel_width = 0;
   int group_size = 0;
@@ -149,6 +150,7 @@ struct MatrixKernels {
   /// int8: also writes GemmArgs::row_scale and row_offset (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                        float* row_scale, float* row_offset);
+  void (*expand_panel)(const ExpandArgs&);  ///< null at int8, whose weights have codes and scales of their own
 };
 
 /// Attention with its two products at one precision; softmax and sums are float32.
@@ -164,9 +166,6 @@ struct VectorKernels {
   void (*rope)(const RopeArgs&);
   void (*gate)(const GateArgs&);
   void (*activate)(Activation activation, float* x, std::size_t count);  ///< in place
-  void (*expand_panel)(const ExpandArgs&);
-  /// [k, width] to [width, k]; k is a multiple of 16.
-  void (*transpose_panel)(const float* panel, int k, int width, float* rows);
 };
 
 /// What one instruction set runs on: the best it has of each kind.

@@ -107,25 +107,25 @@ constexpr std::size_t align(std::size_t floats) {
 /// Floats of each piece of scratch.
 struct Layout {
   std::size_t scales;  // twice: the biases too
-  std::size_t panel;   // twice where rows must be converted
+  std::size_t panel;
 
   Layout(const MatrixKernels& kernels, int k)
       : scales(align(static_cast<std::size_t>(k) / kSmallestGroup * width(kernels))),
-        panel(align(static_cast<std::size_t>(k) * width(kernels))) {}
+        panel(align(static_cast<std::size_t>(num_words(kernels, k)) * width(kernels))) {}
 
  private:
   static constexpr std::size_t kSmallestGroup = 16;
   static std::size_t width(const MatrixKernels& kernels) { return static_cast<std::size_t>(kernels.panel_width); }
 };
 
-/// Panel `panel` of a weight of n columns in the words that MatrixKernels::gemm reads; they lie in the scratch.
-const void* expand_panel(const VectorKernels& vector, const MatrixKernels& kernels,
-                         std::span<const QuantizedPanels> runs, int panel, int k, int n, float* scratch) {
+/// Panel `panel` of a weight in the words that MatrixKernels::gemm reads; they lie in the scratch.
+const void* expand_panel(const MatrixKernels& kernels, std::span<const QuantizedPanels> runs, int panel, int k,
+                         float* scratch) {
   const auto run = std::ranges::find_if(runs, [&](const QuantizedPanels& r) { return panel < r.panel_end; });
   const Layout layout(kernels, k);
   float* const scales = scratch;
   float* const biases = scales + layout.scales;
-  float* const wide = biases + layout.scales;
+  float* const words = biases + layout.scales;
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   const auto index = static_cast<std::size_t>(panel - run->panel_begin);
   const std::size_t count = static_cast<std::size_t>(k / run->format.group_size) * width;
@@ -139,24 +139,16 @@ const void* expand_panel(const VectorKernels& vector, const MatrixKernels& kerne
   if (affine) {
     widen(run->biases, biases);
   }
-  const ExpandArgs args{
-      .words = reinterpret_cast<const std::uint32_t*>(run->words.data) + index * row_words(run->format, k) * width,
-      .scales = scales,
-      .biases = affine ? biases : nullptr,
-      .out = wide,
-      .k = k,
-      .panel_width = kernels.panel_width,
-      .group_size = run->format.group_size,
-      .bits = run->format.bits};
-  vector.expand_panel(args);
-  if (kernels.prepare_rows == nullptr) {
-    return wide;
-  }
-  float* const rows = wide + layout.panel;
-  vector.transpose_panel(wide, k, kernels.panel_width, rows);
-  // The words are no more than the numbers were, and take their place.
-  kernels.pack_panel(rows, std::min(kernels.panel_width, n - panel * kernels.panel_width), k, wide, nullptr, nullptr);
-  return wide;
+  kernels.expand_panel(
+      {.words = reinterpret_cast<const std::uint32_t*>(run->words.data) + index * row_words(run->format, k) * width,
+       .scales = scales,
+       .biases = affine ? biases : nullptr,
+       .out = words,
+       .k = k,
+       .panel_width = kernels.panel_width,
+       .group_size = run->format.group_size,
+       .bits = run->format.bits});
+  return words;
 }
 
 }  // namespace
@@ -182,16 +174,15 @@ std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const Linea
 
 std::size_t expansion_floats(const MatrixKernels& kernels, int k) {
   const Layout layout(kernels, k);
-  const bool converted = kernels.prepare_rows != nullptr;
-  return 2 * layout.scales + (converted ? 2 : 1) * layout.panel;
+  return 2 * layout.scales + layout.panel;
 }
 
-void multiply_quantized(const VectorKernels& vector, const MatrixKernels& kernels,
-                        std::span<const QuantizedPanels> runs, int k, const GemmArgs& args, float* scratch) {
+void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedPanels> runs, int k,
+                        const GemmArgs& args, float* scratch) {
   for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
     const int column = panel * kernels.panel_width;
     GemmArgs part = args;  // a product of one panel
-    part.b = expand_panel(vector, kernels, runs, panel, k, args.n, scratch);
+    part.b = expand_panel(kernels, runs, panel, k, scratch);
     part.c += column;
     part.bias = args.bias != nullptr ? args.bias + column : nullptr;
     part.residual = args.residual != nullptr ? args.residual + column : nullptr;

@@ -37,7 +37,7 @@ struct QuantizedPanels {
 /// whose weights have codes and scales of their own.
 /// \param runs     the weight's panels, of which args.b knows nothing
 /// \param scratch  expansion_floats(kernels, k), aligned to 64 bytes
-void multiply_quantized(const VectorKernels& vector, const MatrixKernels& kernels,
-                        std::span<const QuantizedPanels> runs, int k, const GemmArgs& args, float* scratch);
+void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedPanels> runs, int k,
+                        const GemmArgs& args, float* scratch);
 
 }  // namespace mlxe::cpu

@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct I32 {
   using Float = F32;
+  static constexpr bool kLooksUpAtOnce = false;  // lookup16 is one instruction
   __m256i v;
 
   static I32 load(const std::uint32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }

@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct I32 {
   using Float = F32;
+  static constexpr bool kLooksUpAtOnce = true;  // lookup16 is one instruction
   __m512i v;
 
   static I32 load(const std::uint32_t* p) { return {_mm512_loadu_si512(p)}; }

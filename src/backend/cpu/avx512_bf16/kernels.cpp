@@ -1,6 +1,7 @@
 // bf16 matrix products with AVX-512 BF16: pairs multiplied and summed into float32.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
+#include "backend/cpu/avx512/integers.h"
 #include "backend/cpu/avx512/simd.h"
 #include "backend/cpu/generic/bf16.h"
 #include "backend/cpu/generic/tables.h"
@@ -28,17 +29,19 @@ struct Bf16Product {
   static void store_narrow(Vector x, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), narrow(x)); }
   static void convert(const float* x, int count, void* words) { generic::convert_bf16<Bf16Product>(x, count, words); }
 
-  /// Words (even[i], odd[i]).
-  static void store_pairs(Vector even, Vector odd, void* words) {
-    const __m512i low = _mm512_cvtepu16_epi32(narrow(even));
-    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow(odd)), 16);
-    _mm512_storeu_si512(words, _mm512_or_si512(low, high));
+  /// Words (values[0][i], values[1][i]).
+  static void store_words(const Vector (&values)[2], void* words) {
+    const auto halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(values[1].v, values[0].v));
+    alignas(64) static constexpr std::uint16_t kInTurns[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                               21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                               11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    _mm512_storeu_si512(words, _mm512_permutexvar_epi16(_mm512_load_si512(kInTurns), halves));
   }
 };
 
 }  // namespace
 
-constinit const MatrixKernels kAvx512Bf16 = generic::bf16_matrix_kernels<Bf16Product, 8, 3>();
+constinit const MatrixKernels kAvx512Bf16 = generic::bf16_matrix_kernels<Bf16Product, avx512::I32, 8, 3>();
 constinit const AttentionKernels kAvx512AttentionBf16 = generic::attention_kernels<Bf16Product, 12, 2>();
 
 }  // namespace mlxe::cpu

@@ -122,11 +122,11 @@ void pack_values(const HeadRows& v, float* values) {
     for (int w = 0; w < num_words; ++w) {
       for (int d = 0; d < kPanel; d += V::kWidth) {
         float* out = panel + static_cast<std::ptrdiff_t>(w) * kPanel + d;
-        if constexpr (P::kValues == 1) {
-          load(w, begin + d).store(out);
-        } else {
-          P::store_pairs(load(2 * w, begin + d), load(2 * w + 1, begin + d), out);
+        V following[P::kValues];
+        for (int i = 0; i < P::kValues; ++i) {
+          following[i] = load(w * P::kValues + i, begin + d);
         }
+        P::store_words(following, out);
       }
     }
   }

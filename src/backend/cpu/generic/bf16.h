@@ -3,6 +3,7 @@
 
 #include <cstddef>  // std::byte, a type only
 
+#include "backend/cpu/generic/expand.h"
 #include "backend/cpu/generic/gemm.h"
 
 namespace mlxe::cpu::generic {
@@ -55,8 +56,9 @@ void pack_panel_bf16(const float* w, int count, int k, void* panel, float* /*col
   }
 }
 
+/// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class P, int kRows, int kVectors>
+template <class P, class I, int kRows, int kVectors>
 constexpr MatrixKernels bf16_matrix_kernels() {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   return {.precision = "bf16",
@@ -64,7 +66,8 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .values_per_word = P::kValues,
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_bf16<P, kPanel>,
-          .prepare_rows = prepare_rows_bf16<P>};
+          .prepare_rows = prepare_rows_bf16<P>,
+          .expand_panel = expand_panel<P, I>};
 }
 
 }  // namespace

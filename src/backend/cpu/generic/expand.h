@@ -1,4 +1,4 @@
-// Quantised panels to float32 panels: a lane for each column, so a code is one shift and one mask away.
+// Quantised panels to panels of a product's words: a lane for each column, so a code is one shift and one mask away.
 #pragma once
 
 #include "backend/cpu/kernel_table.h"
@@ -13,7 +13,10 @@ struct Codes {
 
   /// What the lowest kBits bits of each lane stand for; those above are ignored.
   static inline __attribute__((always_inline)) Float value(I code) {
-    if constexpr (!kFloating) {
+    if constexpr (!kFloating && kBits == 4 && I::kLooksUpAtOnce) {
+      static constexpr float kWhole[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+      return code.lookup16(kWhole);
+    } else if constexpr (!kFloating) {
       return (code & I::set1((1 << kBits) - 1)).to_float();
     } else if constexpr (kBits == 4) {  // E2M1
       static constexpr float kE2m1[16] = {0.0F,  0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
@@ -41,66 +44,52 @@ inline __attribute__((always_inline)) I code_at(const std::uint32_t* words, int 
   return shift + kBits > 32 ? code | (I::load(word + stride) << (32 - shift)) : code;
 }
 
-template <class I, int kBits, bool kFloating, bool kBias>
+/// \tparam P  the product whose words come out: P::store_words(values, p) writes those of kValues following values
+template <class P, class I, int kBits, bool kFloating, bool kBias>
 void expand_columns(const ExpandArgs& args) {
   using Float = typename I::Float;
   constexpr int kUnit = kFloating && kBits == 4 ? 16 : 32;  // values in whole words, none in two groups
+  constexpr int kValues = P::kValues;
   const int width = args.panel_width;
   const std::uint32_t* words = args.words;
-  float* out = args.out;
+  auto* out = static_cast<std::int32_t*>(args.out);
   for (int begin = 0; begin < args.k; begin += kUnit) {
     const std::ptrdiff_t group = static_cast<std::ptrdiff_t>(begin / args.group_size) * width;
     for (int column = 0; column < width; column += Float::kWidth) {
       const Float scale = Float::load(args.scales + group + column);
       const Float bias = kBias ? Float::load(args.biases + group + column) : Float::zero();
 #pragma GCC unroll 32
-      for (int i = 0; i < kUnit; ++i) {
-        // Rounded twice, as libmlx does.
-        Float value = Codes<I, kBits, kFloating>::value(code_at<I, kBits>(words + column, width, i)) * scale;
-        if constexpr (kBias) {
-          value = value + bias;
+      for (int i = 0; i < kUnit; i += kValues) {
+        Float values[kValues];
+#pragma GCC unroll 2
+        for (int j = 0; j < kValues; ++j) {
+          // Rounded twice, as libmlx does.
+          values[j] = Codes<I, kBits, kFloating>::value(code_at<I, kBits>(words + column, width, i + j)) * scale;
+          if constexpr (kBias) {
+            values[j] = values[j] + bias;
+          }
         }
-        value.store(out + static_cast<std::ptrdiff_t>(i) * width + column);
+        P::store_words(values, out + static_cast<std::ptrdiff_t>(i / kValues) * width + column);
       }
     }
     words += static_cast<std::ptrdiff_t>(kUnit * kBits / 32) * width;
-    out += static_cast<std::ptrdiff_t>(kUnit) * width;
+    out += static_cast<std::ptrdiff_t>(kUnit / kValues) * width;
   }
 }
 
-template <class I>
+template <class P, class I>
 void expand_panel(const ExpandArgs& args) {
   if (args.biases == nullptr) {
-    return args.bits == 4 ? expand_columns<I, 4, true, false>(args) : expand_columns<I, 8, true, false>(args);
+    return args.bits == 4 ? expand_columns<P, I, 4, true, false>(args) : expand_columns<P, I, 8, true, false>(args);
   }
   switch (args.bits) {
-    case 1: return expand_columns<I, 1, false, true>(args);
-    case 2: return expand_columns<I, 2, false, true>(args);
-    case 3: return expand_columns<I, 3, false, true>(args);
-    case 4: return expand_columns<I, 4, false, true>(args);
-    case 5: return expand_columns<I, 5, false, true>(args);
-    case 6: return expand_columns<I, 6, false, true>(args);
-    default: return expand_columns<I, 8, false, true>(args);
-  }
-}
-
-/// [k, width] to [width, k]; both are multiples of a vector's width.
-template <class V>
-void transpose_panel(const float* panel, int k, int width, float* rows) {
-  constexpr int kSide = V::kWidth;
-  for (int p = 0; p < k; p += kSide) {
-    for (int j = 0; j < width; j += kSide) {
-      V block[kSide];
-#pragma GCC unroll 16
-      for (int i = 0; i < kSide; ++i) {
-        block[i] = V::load(panel + static_cast<std::ptrdiff_t>(p + i) * width + j);
-      }
-      V::transpose(block);
-#pragma GCC unroll 16
-      for (int i = 0; i < kSide; ++i) {
-        block[i].store(rows + static_cast<std::ptrdiff_t>(j + i) * k + p);
-      }
-    }
+    case 1: return expand_columns<P, I, 1, false, true>(args);
+    case 2: return expand_columns<P, I, 2, false, true>(args);
+    case 3: return expand_columns<P, I, 3, false, true>(args);
+    case 4: return expand_columns<P, I, 4, false, true>(args);
+    case 5: return expand_columns<P, I, 5, false, true>(args);
+    case 6: return expand_columns<P, I, 6, false, true>(args);
+    default: return expand_columns<P, I, 8, false, true>(args);
   }
 }
 

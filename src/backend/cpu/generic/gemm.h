@@ -20,6 +20,7 @@ struct Fp32Product {
   static Words broadcast(const std::int32_t* p) { return V::set1(*reinterpret_cast<const float*>(p)); }
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) { return V::fma(a, b, sum); }
   static V to_float(Accumulator sum) { return sum; }
+  static void store_words(const V (&values)[1], void* p) { values[0].store(static_cast<float*>(p)); }
 };
 
 /// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.

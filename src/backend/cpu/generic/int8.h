@@ -125,7 +125,8 @@ constexpr MatrixKernels int8_matrix_kernels() {
           .values_per_word = P::kValues,
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int8<P, kPanel>,
-          .prepare_rows = prepare_rows_int8<P>};
+          .prepare_rows = prepare_rows_int8<P>,
+          .expand_panel = nullptr};
 }
 
 }  // namespace

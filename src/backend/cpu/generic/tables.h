@@ -11,15 +11,18 @@
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
 
+/// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class V, int kRows, int kVectors>
+template <class I, int kRows, int kVectors>
 constexpr MatrixKernels fp32_matrix_kernels() {
+  using V = typename I::Float;
   return {.precision = "fp32",
           .panel_width = kVectors * V::kWidth,
           .values_per_word = 1,
           .gemm = gemm<Fp32Product<V>, kRows, kVectors>,
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
-          .prepare_rows = nullptr};
+          .prepare_rows = nullptr,
+          .expand_panel = expand_panel<Fp32Product<V>, I>};
 }
 
 /// \tparam P  the product of both matrix products inside attention
@@ -28,16 +31,13 @@ constexpr AttentionKernels attention_kernels() {
   return {.attention = attention<P, kRows, kVectors>, .scratch_floats = attention_scratch_floats<P, kRows, kVectors>};
 }
 
-/// \tparam I  integers in the lanes of V
-template <class V, class I>
+template <class V>
 constexpr VectorKernels vector_kernels() {
   return {.layer_norm = layer_norm<V>,
           .rms_norm = rms_norm<V>,
           .rope = rope<V>,
           .gate = gate<V>,
-          .activate = activate_all<V>,
-          .expand_panel = expand_panel<I>,
-          .transpose_panel = transpose_panel<V>};
+          .activate = activate_all<V>};
 }
 
 }  // namespace

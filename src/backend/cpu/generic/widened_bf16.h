@@ -39,6 +39,9 @@ struct WidenedBf16 {
     return ((is_number & rounded) | (I::equal(is_number, I::set1(0)) & special)) >> 16;
   }
   static void store_narrow(Vector x, void* p) { narrow(x).store_low_halves(p); }
+  static void store_words(const Vector (&values)[2], void* p) {
+    (narrow(values[0]) | (narrow(values[1]) << 16)).as_float().store(static_cast<float*>(p));
+  }
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct I32 {
   using Float = F32;
+  static constexpr bool kLooksUpAtOnce = false;  // lookup16 is one instruction
   uint32x4_t v;
 
   static I32 load(const std::uint32_t* p) { return {vld1q_u32(p)}; }

@@ -3,6 +3,7 @@
 // that runs on a lesser CPU.
 #include "backend/cpu/generic/bf16.h"
 #include "backend/cpu/generic/tables.h"
+#include "backend/cpu/neon/integers.h"
 #include "backend/cpu/neon/simd.h"
 
 namespace mlxe::cpu {
@@ -29,16 +30,16 @@ struct Bf16Product {
   }
   static void convert(const float* x, int count, void* words) { generic::convert_bf16<Bf16Product>(x, count, words); }
 
-  /// Words (even[i], odd[i]).
-  static void store_pairs(Vector even, Vector odd, void* words) {
-    const uint32x4_t pairs = vorrq_u32(vmovl_u16(narrow(even)), vshlq_n_u32(vmovl_u16(narrow(odd)), 16));
+  /// Words (values[0][i], values[1][i]).
+  static void store_words(const Vector (&values)[2], void* words) {
+    const uint32x4_t pairs = vorrq_u32(vmovl_u16(narrow(values[0])), vshlq_n_u32(vmovl_u16(narrow(values[1])), 16));
     __builtin_memcpy(words, &pairs, sizeof pairs);
   }
 };
 
 }  // namespace
 
-constinit const MatrixKernels kNeonBf16 = generic::bf16_matrix_kernels<Bf16Product, 8, 3>();
+constinit const MatrixKernels kNeonBf16 = generic::bf16_matrix_kernels<Bf16Product, neon::I32, 8, 3>();
 constinit const AttentionKernels kNeonAttentionBf16 = generic::attention_kernels<Bf16Product, 8, 2>();
 
 }  // namespace mlxe::cpu

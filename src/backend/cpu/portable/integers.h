@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct I32 {
   using Float = F32;
+  static constexpr bool kLooksUpAtOnce = false;  // lookup16 is one instruction
   typedef std::uint32_t Raw __attribute__((vector_size(16)));
   Raw v;
 
