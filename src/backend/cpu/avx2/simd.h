@@ -40,6 +40,8 @@ struct F32 {
   }
   /// The first `count` lanes, then zeros.
   F32 first(int count) const { return {_mm256_and_ps(v, _mm256_castsi256_ps(mask(count)))}; }
+  /// `count` zeros, then the lanes from there on.
+  F32 after(int count) const { return {_mm256_andnot_ps(_mm256_castsi256_ps(mask(count)), v)}; }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {

@@ -36,6 +36,8 @@ struct F32 {
   static F32 scale_by_power(F32 a, F32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   /// The first `count` lanes, then zeros.
   F32 first(int count) const { return {_mm512_maskz_mov_ps(mask(count), v)}; }
+  /// `count` zeros, then the lanes from there on.
+  F32 after(int count) const { return {_mm512_maskz_mov_ps(static_cast<__mmask16>(~mask(count)), v)}; }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {

@@ -1,84 +1,11 @@
 // Fused attention over one sequence, written once for every vector type.
 #pragma once
 
-#include "backend/cpu/generic/attention_biases.h"
 #include "backend/cpu/generic/attention_packing.h"
+#include "backend/cpu/generic/attention_softmax.h"
 
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
-
-constexpr float kMinusInfinity = -__builtin_inff();
-
-/// Scores to exponentials, in place: exp(scale (score - largest)). Returns their sum, which is NaN if a score is.
-template <class V>
-float exponentiate(float* scores, int count, float scale, float largest) {
-  const V factor = V::set1(scale);
-  const V offset = V::set1(-scale * largest);
-  V sum = V::zero();
-  int s = 0;
-  for (; s + V::kWidth <= count; s += V::kWidth) {
-    const V p = exp(V::fma(V::load(scores + s), factor, offset));
-    p.store(scores + s);
-    sum = sum + p;
-  }
-  if (s < count) {
-    const V p = exp(V::fma(V::load_partial(scores + s, count - s, V::zero()), factor, offset)).first(count - s);
-    p.store_partial(scores + s, count - s);
-    sum = sum + p;
-  }
-  return sum.sum();
-}
-
-/// The largest of x; any number or NaN if there is a NaN.
-template <class V>
-float largest_of(const float* x, int count) {
-  V best = V::set1(kMinusInfinity);
-  int i = 0;
-  for (; i + V::kWidth <= count; i += V::kWidth) {
-    best = V::max(best, V::load(x + i));
-  }
-  if (i < count) {
-    best = V::max(best, V::load_partial(x + i, count - i, best));
-  }
-  return best.largest();
-}
-
-/// Scores of one query with the keys of a tile to exponentials, in place; those that it may not see become zeros.
-/// \param scores  of the tile's first key, args' first key being `first`
-/// \returns the factor for what was summed before
-template <class V>
-float soften_row(const AttentionArgs& args, const RelativeRow& relative, int head, int query, int first, KeyRange tile,
-                 float* scores, float& largest, float& total) {
-  const KeyRange seen = visible_keys(args, query, 1);
-  const KeyRange keys = {larger(seen.begin - first, tile.begin), smaller(seen.end - first, tile.end)};
-  if (keys.begin >= keys.end) {
-    for (int key = tile.begin; key < tile.end; ++key) {
-      scores[key] = 0.0F;
-    }
-    return 1.0F;
-  }
-  float scale = args.scale;
-  if (args.biased) {
-    add_biases(args, relative, head, query, {keys.begin + first, keys.end + first}, scores - first);
-    scale = 1.0F;
-  }
-  const float block_largest = largest_of<V>(scores + keys.begin, keys.end - keys.begin);
-  const float now = block_largest > largest ? block_largest : largest;
-  const float sum = exponentiate<V>(scores + keys.begin, keys.end - keys.begin, scale, now);
-  for (int key = tile.begin; key < keys.begin; ++key) {
-    scores[key] = 0.0F;
-  }
-  for (int key = keys.end; key < tile.end; ++key) {
-    scores[key] = 0.0F;
-  }
-  float keep = 0.0F;
-  if (total != 0.0F) {
-    exp(V::set1(scale * (largest - now))).store_partial(&keep, 1);
-  }
-  total = total * keep + sum;
-  largest = now;
-  return keep;
-}
 
 /// `rows` queries of one head against one block of keys, with the online softmax in float32:
 /// out holds the weighted sum so far and is rescaled when a larger score turns up.
@@ -127,21 +54,24 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
     compare_tile(args, at, head, query, rows, {first + tile.begin, first + tile.end});
     relative = relative_row(args, at, first);
   }
+  KeyRange keys[kRows];
   for (int r = 0; r < rows; ++r) {
-    float* row = scores + r * ld_scores;
-    const float keep = soften_row<V>(args, relative, head, query + r, first, tile, row, largest[r], total[r]);
-    if (relative.by_query != nullptr) {
-      relative.by_query += at.ld_buckets;
-    }
-    if (!is_first && keep != 1.0F) {
-      float* o = out + r * args.ldo;
-      for (int d = 0; d < args.head_dim; ++d) {
-        o[d] *= keep;
+    const KeyRange visible = visible_keys(args, query + r, 1);
+    const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
+    keys[r] = {begin, larger(smaller(visible.end - first, tile.end), begin)};
+    if (args.biased) {
+      add_biases(args, relative, head, query + r, {keys[r].begin + first, keys[r].end + first},
+                 scores + r * ld_scores - first);
+      if (relative.by_query != nullptr) {
+        relative.by_query += at.ld_buckets;
       }
     }
-    if constexpr (P::kValues > 1) {
-      // In place: words are written behind the values that are read.
-      P::convert(row + tile.begin, tile.end - tile.begin, row + tile.begin);
+  }
+  float keep[kRows];
+  soften_tile<P, kRows>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total, keep);
+  for (int r = 0; r < rows && !is_first; ++r) {
+    if (keep[r] != 1.0F) {
+      scale_row<V>(out + r * args.ldo, args.head_dim, keep[r]);
     }
   }
 
@@ -162,11 +92,8 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
 
   if (is_last) {
     for (int r = 0; r < rows; ++r) {
-      const float inverse = total[r] == 0.0F ? 0.0F : 1.0F / total[r];  // nothing seen: zeros
-      float* o = out + r * args.ldo;
-      for (int d = 0; d < args.head_dim; ++d) {
-        o[d] *= inverse;
-      }
+      // Nothing seen: zeros.
+      scale_row<V>(out + r * args.ldo, args.head_dim, total[r] == 0.0F ? 0.0F : 1.0F / total[r]);
     }
   }
 }

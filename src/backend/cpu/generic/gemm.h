@@ -56,6 +56,19 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
   }
 }
 
+/// A sum before the activation.
+/// \param column_scale, column_sum  of the same columns; of scaled products only
+template <class P>
+inline __attribute__((always_inline)) typename P::Vector scale_sum(const GemmArgs& args, typename P::Vector x, int row,
+                                                                   typename P::Vector column_scale,
+                                                                   typename P::Vector column_sum) {
+  using V = typename P::Vector;
+  if constexpr (P::kScaled) {
+    return V::fma(x, V::set1(args.row_scale[row]), V::set1(args.row_offset[row]) * column_sum) * column_scale;
+  }
+  return x;
+}
+
 /// Scale, bias, activation, residual and store of `rows` rows of sums; what a column needs is loaded once.
 /// \param sums  [rows, kStride]
 template <class P, Activation kActivation, bool kResidual, int kStride>
@@ -72,11 +85,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
       column_sum = V::load(args.column_sum + first);
     }
     for (int r = 0; r < rows; ++r) {
-      V x = V::load(sums + r * kStride + j);
-      if constexpr (P::kScaled) {
-        const V offset = V::set1(args.row_offset[row + r]) * column_sum;
-        x = V::fma(x, V::set1(args.row_scale[row + r]), offset) * column_scale;
-      }
+      V x = scale_sum<P>(args, V::load(sums + r * kStride + j), row + r, column_scale, column_sum);
       x = activate(kActivation, x + bias);
       float* c = args.c + (row + r) * args.ldc + first;
       const float* residual = kResidual ? args.residual + (row + r) * args.ldr + first : nullptr;
@@ -113,11 +122,38 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
   }
 }
 
+/// As finish_tile, for whole panels without an activation: straight from the registers.
+template <class P, int kRows, int kVectors, bool kResidual>
+inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
+                                                      const typename P::Accumulator (&sum)[kRows][kVectors], int row,
+                                                      int column) {
+  using V = typename P::Vector;
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) {
+    const int first = column + j * V::kWidth;
+    const V bias = args.bias != nullptr ? V::load(args.bias + first) : V::zero();
+    const V column_scale = P::kScaled ? V::load(args.column_scale + first) : V::zero();
+    const V column_sum = P::kScaled ? V::load(args.column_sum + first) : V::zero();
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      V x = scale_sum<P>(args, P::to_float(sum[r][j]), row + r, column_scale, column_sum) + bias;
+      if constexpr (kResidual) {
+        x = x + V::load(args.residual + (row + r) * args.ldr + first);
+      }
+      x.store(args.c + (row + r) * args.ldc + first);
+    }
+  }
+}
+
 template <class P, int kRows, int kVectors>
 void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
   multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, sum);
+  if (args.activation == Activation::kNone && column + kVectors * V::kWidth <= args.n) {
+    return args.residual != nullptr ? store_tile<P, kRows, kVectors, true>(args, sum, row, column)
+                                    : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
+  }
   // Through memory: the epilogue's own registers would push the accumulators out one by one.
   alignas(64) float sums[kRows][kVectors * V::kWidth];
 #pragma GCC unroll 16

@@ -49,11 +49,9 @@ struct F32 {
     return {vmulq_f32(a.v, vreinterpretq_f32_s32(exponent))};
   }
   /// The first `count` lanes, then zeros.
-  F32 first(int count) const {
-    const std::int32_t places[kWidth] = {0, 1, 2, 3};
-    const uint32x4_t kept = vcltq_s32(vld1q_s32(places), vdupq_n_s32(count));
-    return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), kept))};
-  }
+  F32 first(int count) const { return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), mask(count)))}; }
+  /// `count` zeros, then the lanes from there on.
+  F32 after(int count) const { return {vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(v), mask(count)))}; }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
@@ -73,6 +71,12 @@ struct F32 {
   }
   float sum() const { return vaddvq_f32(v); }
   float largest() const { return vmaxvq_f32(v); }
+
+ private:
+  static uint32x4_t mask(int count) {
+    const std::int32_t places[kWidth] = {0, 1, 2, 3};
+    return vcltq_s32(vld1q_s32(places), vdupq_n_s32(count));
+  }
 };
 
 }  // namespace

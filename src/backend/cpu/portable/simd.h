@@ -55,6 +55,14 @@ struct F32 {
     }
     return kept;
   }
+  /// `count` zeros, then the lanes from there on.
+  F32 after(int count) const {
+    F32 kept = zero();
+    for (int i = count; i < kWidth; ++i) {
+      kept.v[i] = v[i];
+    }
+    return kept;
+  }
   /// Rows to columns of a 4 x 4 block.
   static void transpose(F32 (&m)[4]) {
     for (int i = 0; i < 4; ++i) {
