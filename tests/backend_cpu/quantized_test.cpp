@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -20,6 +21,12 @@
 
 namespace mlxe::testing {
 namespace {
+
+void in_turn(std::size_t count, const std::function<void(std::size_t)>& f) {
+  for (std::size_t i = 0; i < count; ++i) {
+    f(i);
+  }
+}
 
 struct Layer {
   std::vector<LinearPart> parts;
@@ -142,7 +149,7 @@ TEST(CpuQuantized, Int8KeepsNoCodesAndMultipliesWhatTheyStandFor) {
       constexpr int kRows = 7;
       const Layer layer = layer_of({format}, {kOut}, kIn, DType::kFloat16);
       cpu::WeightMemory memory;
-      const LinearWeight packed = cpu::pack_linear(*isa.int8, memory, layer.parts);
+      const LinearWeight packed = cpu::pack_linear(*isa.int8, memory, in_turn, layer.parts);
       EXPECT_TRUE(static_cast<const cpu::PackedLinear&>(*packed.storage).quantized.empty());
       EXPECT_NE(static_cast<const cpu::PackedLinear&>(*packed.storage).panels.data, nullptr);
 
@@ -196,7 +203,7 @@ TEST(CpuQuantized, WeightsStayQuantisedUnlessFormatsMeetWithinAPanel) {
   const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
   const QuantizationFormat eight{QuantizationMode::kAffine, 8, 32};
   const auto runs = [&](const std::vector<QuantizationFormat>& formats, const std::vector<int>& outs) {
-    const LinearWeight weight = cpu::pack_linear(kernels, memory, layer_of(formats, outs, 64, DType::kFloat16).parts);
+    const LinearWeight weight = cpu::pack_linear(kernels, memory, in_turn, layer_of(formats, outs, 64, DType::kFloat16).parts);
     const auto& packed = static_cast<const cpu::PackedLinear&>(*weight.storage);
     EXPECT_EQ(packed.quantized.empty(), packed.panels.data != nullptr);
     return packed.quantized.size();

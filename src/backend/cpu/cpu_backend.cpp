@@ -71,7 +71,10 @@ class CpuBackend final : public Backend {
             .batch_tokens = kBatchTokens};
   }
   LinearWeight linear_weight(std::span<const LinearPart> parts) override {
-    return pack_linear(*precision_.kernels, memory_, parts);
+    const auto on_all_workers = [&](std::size_t count, const std::function<void(std::size_t)>& f) {
+      pool_.run(count, [&](Team& /*team*/, Worker& /*worker*/, std::size_t i) { f(i); });
+    };
+    return pack_linear(*precision_.kernels, memory_, on_all_workers, parts);
   }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return map_table(weight); }
   using Backend::norm_weight;

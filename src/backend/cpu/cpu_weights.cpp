@@ -64,48 +64,59 @@ void widen(const HostTensor& weight, std::size_t first, std::size_t count, float
 
 namespace {
 
+/// Rows [first, first + count) of the stacked parts, widened.
+void widen_rows(std::span<const LinearPart> parts, std::size_t first, std::size_t count, std::size_t k, float* out) {
+  for (const LinearPart& part : parts) {
+    const auto rows = static_cast<std::size_t>(part.weight.shape[0]);
+    if (first < rows) {
+      const std::size_t taken = std::min(count, rows - first);
+      widen(part.weight, first * k, taken * k, out);
+      first += taken;
+      count -= taken;
+      out += taken * k;
+    }
+    if (count == 0) {
+      return;
+    }
+    first -= rows;
+  }
+}
+
 /// Panels of float32 rows, or of what is expanded to them.
-void pack_rows(std::span<const LinearPart> parts, int in_features, std::size_t columns, PackedLinear& packed) {
+void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for,
+               PackedLinear& packed) {
   const MatrixKernels& kernels = *packed.kernels;
   const auto width = static_cast<std::size_t>(kernels.panel_width);
-  const auto k = static_cast<std::size_t>(in_features);
-  const auto k_words = static_cast<std::size_t>(packed.k_words);
+  const auto k = static_cast<std::size_t>(shape.in_features);
+  const auto num_rows = static_cast<std::size_t>(shape.out_features);
+  const auto num_panels = static_cast<std::size_t>(packed.num_panels);
   const bool scaled = kernels.values_per_word == 4;
   if (scaled) {
-    packed.column_scale.resize(columns);
-    packed.column_sum.resize(columns);
+    packed.column_scale.resize(num_panels * width);
+    packed.column_sum.resize(num_panels * width);
   }
-  std::vector<float> rows(width * k);  // one panel's rows, widened
-  std::size_t filled = 0;
-  std::size_t column = 0;  // of the stacked output
-  const auto flush = [&] {
-    const std::size_t first = (column - filled) / width * width;
-    kernels.pack_panel(rows.data(), static_cast<int>(filled), in_features, packed.panels.data + first * k_words,
-                       scaled ? packed.column_scale.data() + first : nullptr,
-                       scaled ? packed.column_sum.data() + first : nullptr);
-    filled = 0;
-  };
-  for (const LinearPart& part : parts) {
-    const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
-    for (std::size_t row = 0; row < part_rows;) {
-      const std::size_t count = std::min(width - filled, part_rows - row);
-      widen(part.weight, row * k, count * k, rows.data() + filled * k);
-      filled += count;
-      row += count;
-      column += count;
-      if (filled == width) {
-        flush();
-      }
+  // A piece of a megabyte or two takes far longer than waking a thread.
+  constexpr std::size_t kPieceElements = std::size_t{1} << 19;
+  const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_panels);
+  parallel_for(pieces, [&](std::size_t piece) {
+    std::vector<float> rows(width * k);  // one panel's rows, widened
+    const std::size_t end = num_panels * (piece + 1) / pieces;
+    for (std::size_t panel = num_panels * piece / pieces; panel < end; ++panel) {
+      const std::size_t first = panel * width;
+      const std::size_t count = std::min(width, num_rows - first);
+      widen_rows(parts, first, count, k, rows.data());
+      kernels.pack_panel(rows.data(), static_cast<int>(count), shape.in_features,
+                         packed.panels.data + first * static_cast<std::size_t>(packed.k_words),
+                         scaled ? packed.column_scale.data() + first : nullptr,
+                         scaled ? packed.column_sum.data() + first : nullptr);
     }
-  }
-  if (filled > 0) {
-    flush();
-  }
+  });
 }
 
 }  // namespace
 
-LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std::span<const LinearPart> parts) {
+LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, const ParallelFor& parallel_for,
+                         std::span<const LinearPart> parts) {
   check(!parts.empty(), "linear weight has no parts");
   check(parts[0].weight.shape.size() == 2,
         fmt::format("linear weight has shape {}, wanted [out, in]", to_string(parts[0].weight.shape)));
@@ -155,7 +166,7 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, std
     packed->quantized = *std::move(quantized);
   } else {
     packed->panels = memory.allocate(columns * k_words);
-    pack_rows(parts, in_features, columns, *packed);
+    pack_rows(parts, handle, parallel_for, *packed);
   }
   for (const LinearPart& part : parts) {
     release_pages(part.weight);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,10 +42,13 @@ struct ConvTaps final : WeightStorage {
   std::vector<float> bias;  // [channels], or empty
 };
 
+/// Calls f(i) for i in [0, count), in any order and on any threads.
+using ParallelFor = std::function<void(std::size_t count, const std::function<void(std::size_t i)>& f)>;
+
 /// Each gives an empty handle if a tensor has no data.
 /// \throws Error{kInvalidInput} if shapes do not fit
 [[nodiscard]] LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory,
-                                       std::span<const LinearPart> parts);
+                                       const ParallelFor& parallel_for, std::span<const LinearPart> parts);
 [[nodiscard]] EmbeddingTable map_table(const HostTensor& weight);
 [[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset);
 [[nodiscard]] ConvWeight copy_conv(const HostTensor& weight, const std::optional<HostTensor>& bias);
