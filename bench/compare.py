@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+import architectures
 import cold_start
 import harness
 import performance_page
+import token_ids
 
 ROOT = harness.ROOT
 DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
@@ -38,6 +40,7 @@ class Contender:
     batch: dict = field(default_factory=dict)  # corpus -> the batch size that was fastest for it
     exported: str = ""  # what the peer needs in the model folder
     latency_only: bool = False  # a few texts only: its throughput is another row's business
+    suffix: str = ""  # of the model folder's name: another form of the same weights
 
 
 def contenders(precision: str, threads: int) -> list:
@@ -47,12 +50,14 @@ def contenders(precision: str, threads: int) -> list:
     streams = ("--streams", str(threads))
     found = [
         Contender(f"{OURS} {precision}", "", precision),
+        Contender(f"{OURS} {precision}, 4-bit weights", "", precision, suffix="-4bit"),
         Contender(
             f"OpenVINO {precision}, {threads} streams", "openvino", precision, streams,
-            {"sentences": 16, "passages": 4}, openvino,
+            {"sentences": 16, "passages": 4, "qwen128": 4, "qwen512": 4}, openvino,
         ),
         Contender(f"OpenVINO {precision}, 1 stream", "openvino", precision, (), {}, openvino, latency_only=True),
-        Contender(f"sentence-transformers {precision}", "torch", precision, (), {"sentences": 32, "passages": 16}),
+        Contender(f"sentence-transformers {precision}", "torch", precision, (),
+                  {"sentences": 32, "passages": 16, "qwen128": 4, "qwen512": 4}),
     ]
     if precision != "bf16":  # ONNX Runtime has no bf16 on the CPU
         found.insert(
@@ -73,12 +78,17 @@ class Place:
     venvs: Path
     pythons: dict
 
+    def folder(self, contender: Contender) -> Path:
+        return self.model.with_name(self.model.name + contender.suffix)
+
     def python_of(self, peer: str) -> Path:
         return Path(self.pythons.get(peer) or self.venvs / peer / "bin" / "python")
 
     def missing(self, contender: Contender) -> str:
         """Why a contender cannot take part; empty if it can."""
         if not contender.peer:
+            if contender.suffix and not self.folder(contender).exists():
+                return f"no model folder {self.folder(contender).name}"
             return "" if harness.program().exists() else "the program is not built"
         script = self.peers / f"peer_{contender.peer}.py"
         if not script.exists():
@@ -102,8 +112,11 @@ class Work:
 def command_of(contender: Contender, place: Place, corpus: Path, work: Work, vectors: Path) -> list:
     """One run over the corpus, then the query again and again. The vectors of ours are saved, peers check their own."""
     if not contender.peer:
+        model, texts = place.folder(contender), corpus
+        if corpus.suffix == ".jsonl":  # token ids, which peers take as they are
+            model, texts = token_ids.with_words(model, vectors.parent), token_ids.as_texts(corpus, vectors.parent)
         return [
-            harness.program(), "bench", "encode", "-m", place.model, "-i", corpus, "--precision", contender.precision,
+            harness.program(), "bench", "encode", "-m", model, "-i", texts, "--precision", contender.precision,
             "--threads", work.threads, "--max-length", work.max_length, "--runs", 1, "--warmup", work.warmup,
             "--query-runs", work.query_runs, "--save", vectors, "--json", "--quiet",
         ]  # fmt: skip
@@ -150,7 +163,8 @@ def disturbed(turn: dict) -> bool:
     return any(result["others"] > DISTURBED for result in turn.values())
 
 
-NUMBERS = ("texts_per_s", "tokens_per_s", "p50_ms", "p99_ms", "rss_mb", "load_s", "min_cos", "max_abs_err")
+NUMBERS = ("texts_per_s", "tokens_per_s", "p50_ms", "p99_ms", "rss_mb", "load_s", "min_cos", "max_abs_err",
+           "share_of_peak")  # fmt: skip
 
 
 def medians(turns: list) -> dict:
@@ -207,21 +221,40 @@ def table_of_ratios(table: dict, ours: str, latency_only: set) -> str:
     for label, row in table.items():
         speed = {} if label in latency_only else row
         rows.append([
-            label, ratio(speed, base, "texts_per_s"), ratio(row, base, "p50_ms"), ratio(row, base, "p99_ms"),
-            ratio(row, base, "rss_mb"), ratio(row, base, "load_s"), number(row, "min_cos", ".6f"),
+            label, ratio(speed, base, "texts_per_s"), number(speed, "share_of_peak", ".2f"),
+            ratio(row, base, "p50_ms"), ratio(row, base, "p99_ms"), ratio(row, base, "rss_mb"),
+            ratio(row, base, "load_s"), number(row, "min_cos", ".6f"),
         ])  # fmt: skip
-    header = ["", "texts/s", "p50 of one query", "p99 of one query", "peak memory", "time to load", "min cosine"]
+    header = ["", "texts/s", "share of peak", "p50 of one query", "p99 of one query", "peak memory", "time to load",
+              "min cosine"]  # fmt: skip
     return markdown(header, rows)
+
+
+def peak_of_a_thread(precision: str) -> float:
+    """Operations a second, in units of 1e9, of a loop of the instruction that the kernels of a precision are made of."""
+    command = [harness.program().with_name("bench_kernels"), "--benchmark_filter=^copy/256x384$"]
+    machine = json.loads(harness.run(command).output.splitlines()[0])
+    return machine["peak_gops"][precision]
+
+
+def share_of_peak(result: dict, model: Path, peak: float, threads: int) -> float:
+    """The rate of the products with weights, of real tokens alone, over what all threads could multiply."""
+    return result["tokens_per_s"] * 2 * architectures.matrices(model) / (peak * 1e9 * threads)
 
 
 def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: int, log) -> list:
     """Turns until enough quiet ones are there, at most twice as many as wanted."""
     turns = []
+    has_peak = harness.program().with_name("bench_kernels").exists()
     with tempfile.TemporaryDirectory() as folder:
         while sum(not disturbed(turn) for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
             turn = {}
+            peak = peak_of_a_thread(group[0].precision) if has_peak else None
             for contender in group:
-                result = one_run(contender, place, corpus, work, Path(folder))
+                with tempfile.TemporaryDirectory(dir=folder) as own:
+                    result = one_run(contender, place, corpus, work, Path(own))
+                if peak:
+                    result["share_of_peak"] = share_of_peak(result, place.model, peak, work.threads)
                 turn[contender.label] = result
                 log(result | {"turn": len(turns) + 1, "contender": contender.label, "corpus": corpus.stem})
                 say(f"{corpus.stem}, turn {len(turns) + 1}: {contender.label}: {result['texts_per_s']:.1f} texts/s, "
@@ -258,7 +291,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder of model folders")
     parser.add_argument("--model", nargs="+", default=["all-MiniLM-L6-v2"], help="some of them")
     parser.add_argument("--corpus", type=Path, default=shared / "corpus", help="folder of the text files")
-    parser.add_argument("--texts", nargs="+", default=["sentences", "passages"], help="text files, without .txt")
+    parser.add_argument("--texts", nargs="+", default=["sentences", "passages"],
+                        help="files of texts or of token ids, without .txt or .jsonl")  # fmt: skip
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"], choices=["fp32", "bf16", "int8"],
                         help="those that the machine has no kernels for are left out")  # fmt: skip
     parser.add_argument("--only", nargs="+", default=[], metavar="PEER", help="openvino, onnxruntime, torch")
@@ -275,8 +309,12 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def first_texts(corpus: Path, limit: int, folder: Path) -> Path:
-    """The corpus, or a copy of its first lines beside the same rows of its reference vectors' file."""
+def first_texts(folder_of_texts: Path, name: str, limit: int, folder: Path) -> Path:
+    """A corpus of texts or, if there are none, of token ids: the file, or a copy of its first lines beside the same
+    rows of its reference vectors' file."""
+    corpus = folder_of_texts / f"{name}.txt"
+    if not corpus.exists() and corpus.with_suffix(".jsonl").exists():
+        corpus = corpus.with_suffix(".jsonl")
     if limit == 0:
         return corpus
     short = folder / corpus.name
@@ -329,7 +367,7 @@ def main() -> int:
             latency_only = {contender.label for contender in group if contender.latency_only}
             for name in given.texts if group else []:
                 with tempfile.TemporaryDirectory() as folder:
-                    corpus = first_texts(given.corpus / f"{name}.txt", given.limit, Path(folder))
+                    corpus = first_texts(given.corpus, name, given.limit, Path(folder))
                     turns = compare(group, place, corpus, work, given.turns, log)
                 table = medians(turns)
                 first = f"the first {given.limit} " if given.limit else ""

@@ -16,6 +16,8 @@ def page(data: dict) -> str:
         f"`docs/benchmarking.md` says how. Every number is a ratio to `mlx_embeddings` in the same run: 0.80 under texts/s is a",
         "program that embeds 0.80 texts while ours embeds one, 1.50 under p50 one that takes 1.50 times as long for a query.",
         "Other machines give other ratios; gaps under 10 % are ties.",
+        "The share of peak is what the products of real tokens with weights make of the rate at which all threads could run",
+        "the instruction that our kernels use at that precision, measured in the same turns: no program can pass 1.00.",
         "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
         "The table of architectures comes from `bench/architectures.py --write`: floating-point operations per second on",
         "random weights, divided by those of `bert` in the same turns.",

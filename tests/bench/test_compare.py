@@ -13,6 +13,7 @@ import pytest
 import compare
 import performance_page
 import harness
+import token_ids
 
 PEER = """
 import json, sys
@@ -94,15 +95,15 @@ def test_medians_of_speed_and_worst_accuracy():
 
 def test_ratios_are_to_ours():
     table = {
-        "ours": {"texts_per_s": 100.0, "p50_ms": 2.0, "rss_mb": 100},
+        "ours": {"texts_per_s": 100.0, "p50_ms": 2.0, "rss_mb": 100, "share_of_peak": 0.9},
         "peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250, "min_cos": 0.97},
         "quick": {"texts_per_s": 1.0, "p50_ms": 1.0},
     }
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in
             compare.table_of_ratios(table, "ours", {"quick"}).splitlines()]  # fmt: skip
-    assert rows[2] == ["ours", "1.00", "1.00", "-", "1.00", "-", "-"]
-    assert rows[3] == ["peer", "0.80", "1.50", "-", "2.50", "-", "0.970000"]
-    assert rows[4] == ["quick", "-", "0.50", "-", "-", "-", "-"]
+    assert rows[2] == ["ours", "1.00", "0.90", "1.00", "-", "1.00", "-", "-"]
+    assert rows[3] == ["peer", "0.80", "-", "1.50", "-", "2.50", "-", "0.970000"]
+    assert rows[4] == ["quick", "-", "-", "0.50", "-", "-", "-", "-"]
 
 
 def test_numbers_leave_out_the_speed_of_latency_rows():
@@ -117,7 +118,7 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
 
     def one_run(peer, *_):
         calls.append(peer.label)
-        return {"texts_per_s": 1.0, "p50_ms": 1.0, "others": next(others)}
+        return {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": next(others)}
 
     monkeypatch.setattr(compare, "one_run", one_run)
     logged = []
@@ -128,7 +129,7 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
 
 
 def test_turns_end_on_a_machine_that_is_never_quiet(place, monkeypatch):
-    monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "p50_ms": 1.0, "others": 0.9})
+    monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.9})
     logged = []
     turns = compare.compare([contender("a")], place, Path("c.txt"), WORK, 3, logged.append)
     assert len(logged) == 6 and len(turns) == 3
@@ -158,8 +159,8 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
     folder, done = whole_run
     page = (folder / "performance.md").read_text(encoding="utf-8")
     for text in (done.stdout, page):
-        assert "| mlx_embeddings fp32 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |" in text
-        assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){5}\| 0.999000 \|", text)
+        assert re.search(r"\| mlx_embeddings fp32 \| 1.00 \| [\d.]+ (\| 1.00 ){4}\|", text)
+        assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){6}\| 0.999000 \|", text)
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
 
@@ -211,3 +212,33 @@ def test_only_missing_kernels_leave_a_precision_out(model, monkeypatch):
 def test_python_without_a_name_is_refused():
     with pytest.raises(SystemExit, match="NAME=PATH"):
         compare.pairs(["openvino"])
+
+
+def test_share_of_peak_counts_each_weight_twice(tmp_path):
+    header = json.dumps({"layer.weight": {"dtype": "F32", "shape": [30, 100], "data_offsets": [0, 12000]},
+                         "embed.weight": {"dtype": "F32", "shape": [500, 100], "data_offsets": [0, 0]}}).encode()  # fmt: skip
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    # 2 * 3,000 operations a token, of 2 * 1e9 a second
+    share = compare.share_of_peak({"tokens_per_s": 1e5}, tmp_path, 1.0, 2)
+    assert share == pytest.approx(0.3)
+
+
+def test_token_ids_become_texts_of_words(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"vocab_size": 5}')
+    (tmp_path / "ids.jsonl").write_text("[3, 0, 4]\n[1]\n")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    copy = token_ids.with_words(model, folder)
+    assert (copy / "config.json").read_text() == '{"vocab_size": 5}'
+    assert json.loads((copy / "tokenizer.json").read_text())["model"]["vocab"]["t4"] == 4
+    assert token_ids.as_texts(tmp_path / "ids.jsonl", folder).read_text() == "t3 t0 t4\nt1\n"
+
+
+def test_a_corpus_of_token_ids_is_found_and_cut(tmp_path):
+    (tmp_path / "ids.jsonl").write_text("[3]\n[1]\n")
+    assert compare.first_texts(tmp_path, "ids", 0, tmp_path) == tmp_path / "ids.jsonl"
+    folder = tmp_path / "work"
+    folder.mkdir()
+    assert compare.first_texts(tmp_path, "ids", 1, folder).read_text() == "[3]\n"
