@@ -26,6 +26,7 @@ import token_ids
 
 ROOT = harness.ROOT
 DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
+LATENCY_TEXTS = 100  # of a row that is there for the delay of one query
 OURS = "mlx_embeddings"
 
 
@@ -112,15 +113,15 @@ class Work:
 def command_of(contender: Contender, place: Place, corpus: Path, work: Work, vectors: Path) -> list:
     """One run over the corpus, then the query again and again. The vectors of ours are saved, peers check their own."""
     if not contender.peer:
-        model, texts = place.folder(contender), corpus
-        if corpus.suffix == ".jsonl":  # token ids, which peers take as they are
-            model, texts = token_ids.with_words(model, vectors.parent), token_ids.as_texts(corpus, vectors.parent)
+        model = token_ids.readable(place.folder(contender), vectors.parent)
+        # Token ids, which peers take as they are.
+        texts = token_ids.as_texts(corpus, vectors.parent) if corpus.suffix == ".jsonl" else corpus
         return [
             harness.program(), "bench", "encode", "-m", model, "-i", texts, "--precision", contender.precision,
             "--threads", work.threads, "--max-length", work.max_length, "--runs", 1, "--warmup", work.warmup,
             "--query-runs", work.query_runs, "--save", vectors, "--json", "--quiet",
         ]  # fmt: skip
-    limit = 100 if contender.latency_only else 0  # 0: all
+    limit = LATENCY_TEXTS if contender.latency_only else 0  # 0: all
     return [
         place.python_of(contender.peer), place.peers / f"peer_{contender.peer}.py", place.model, corpus,
         "--dtype", contender.precision, "--threads", work.threads, "--max-len", work.max_length,
@@ -227,7 +228,17 @@ def table_of_ratios(table: dict, ours: str, latency_only: set) -> str:
         ])  # fmt: skip
     header = ["", "texts/s", "share of peak", "p50 of one query", "p99 of one query", "peak memory", "time to load",
               "min cosine"]  # fmt: skip
-    return markdown(header, rows)
+    return markdown(header, rows) + bound(table, latency_only)
+
+
+def bound(table: dict, latency_only: set) -> str:
+    """How far ahead of the fastest peer the machine lets anybody be, as a sentence; empty if no peer's share is known."""
+    shares = [row["share_of_peak"] for label, row in table.items()
+              if "share_of_peak" in row and label not in latency_only and not label.startswith(OURS)]  # fmt: skip
+    if not shares:
+        return ""
+    return (f"\nThe fastest peer uses {max(shares):.2f} of the peak: with these instructions nothing can be more than "
+            f"{1 / max(shares):.2f} times as fast.\n")  # fmt: skip
 
 
 def peak_of_a_thread(precision: str) -> float:
@@ -327,7 +338,9 @@ def first_texts(folder_of_texts: Path, name: str, limit: int, folder: Path) -> P
 def has_precision(model: Path, precision: str) -> bool:
     """Whether this machine has kernels of ours for a precision that are there for speed."""
     try:
-        info = harness.run([harness.program(), "info", "-m", model, "--precision", precision])
+        with tempfile.TemporaryDirectory() as folder:
+            readable = token_ids.readable(model, Path(folder))
+            info = harness.run([harness.program(), "info", "-m", readable, "--precision", precision])
     except RuntimeError as error:
         if "has no kernels" in str(error):
             return False
@@ -364,10 +377,12 @@ def main() -> int:
         place = Place(given.peers, given.models / model, given.venvs, pairs(given.python))
         for precision in given.precision:
             group = chosen(given, place, precision)
-            latency_only = {contender.label for contender in group if contender.latency_only}
             for name in given.texts if group else []:
+                latency_only = {contender.label for contender in group if contender.latency_only}
                 with tempfile.TemporaryDirectory() as folder:
                     corpus = first_texts(given.corpus, name, given.limit, Path(folder))
+                    if len(corpus.read_text(encoding="utf-8").splitlines()) <= LATENCY_TEXTS:
+                        latency_only = set()  # they ran all of it
                     turns = compare(group, place, corpus, work, given.turns, log)
                 table = medians(turns)
                 first = f"the first {given.limit} " if given.limit else ""
@@ -388,7 +403,10 @@ def main() -> int:
                 }
     if not sections:
         return 1
-    start = cold_start.measure(harness.program(), *measured[0], given.threads, 10)
+    with tempfile.TemporaryDirectory() as folder:
+        model, precision = measured[0]
+        readable = token_ids.readable(model, Path(folder))
+        start = cold_start.measure(harness.program(), readable, precision, given.threads, 10)
     print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
     if given.write:
         performance_page.write(given.write, sections, instruction_set, facts)

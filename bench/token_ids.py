@@ -4,6 +4,11 @@ import json
 from pathlib import Path
 
 
+def readable(model: Path, folder: Path) -> Path:
+    """The model's folder, or with_words of one that has no tokenizer."""
+    return model if (model / "tokenizer.json").exists() else with_words(model, folder)
+
+
 def with_words(model: Path, folder: Path) -> Path:
     """A copy of the model's folder, by links, with a tokenizer that reads the word t17 as token 17."""
     copy = folder / model.name
@@ -12,7 +17,6 @@ def with_words(model: Path, folder: Path) -> Path:
         (copy / path.name).symlink_to(path.resolve())
     size = json.loads((model / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     words = {f"t{token}": token for token in range(size)}
-    (copy / "tokenizer.json").unlink(missing_ok=True)
     (copy / "tokenizer.json").write_text(
         json.dumps({
             "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,

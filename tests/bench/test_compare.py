@@ -106,6 +106,13 @@ def test_ratios_are_to_ours():
     assert rows[4] == ["quick", "-", "-", "0.50", "-", "-", "-", "-"]
 
 
+def test_bound_is_what_the_fastest_peer_leaves():
+    table = {"mlx_embeddings bf16": {"share_of_peak": 0.9}, "slow": {"share_of_peak": 0.4}, "fast": {"share_of_peak": 0.8},
+             "quick": {"share_of_peak": 0.95}}  # fmt: skip
+    assert "uses 0.80 of the peak" in compare.bound(table, {"quick"}) and "1.25 times" in compare.bound(table, {"quick"})
+    assert compare.bound({"mlx_embeddings bf16": {"share_of_peak": 0.9}, "old": {}}, set()) == ""
+
+
 def test_numbers_leave_out_the_speed_of_latency_rows():
     table = {"peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250.0, "min_cos": 0.97}}
     assert "| peer | 80.0 | - | 3.00 | - | 250 | - | 0.970000 | - |" in compare.table_of_numbers(table, set())
@@ -230,7 +237,7 @@ def test_token_ids_become_texts_of_words(tmp_path):
     (tmp_path / "ids.jsonl").write_text("[3, 0, 4]\n[1]\n")
     folder = tmp_path / "work"
     folder.mkdir()
-    copy = token_ids.with_words(model, folder)
+    copy = token_ids.readable(model, folder)
     assert (copy / "config.json").read_text() == '{"vocab_size": 5}'
     assert json.loads((copy / "tokenizer.json").read_text())["model"]["vocab"]["t4"] == 4
     assert token_ids.as_texts(tmp_path / "ids.jsonl", folder).read_text() == "t3 t0 t4\nt1\n"
