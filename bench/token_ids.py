@@ -6,7 +6,8 @@ from pathlib import Path
 
 def readable(model: Path, folder: Path) -> Path:
     """The model's folder, or with_words of one that has no tokenizer."""
-    return model if (model / "tokenizer.json").exists() else with_words(model, folder)
+    lacks_tokenizer = (model / "config.json").exists() and not (model / "tokenizer.json").exists()
+    return with_words(model, folder) if lacks_tokenizer else model
 
 
 def with_words(model: Path, folder: Path) -> Path:

@@ -210,7 +210,7 @@ def test_page_keeps_what_other_machines_measured(tmp_path):
 def test_only_missing_kernels_leave_a_precision_out(model, monkeypatch):
     assert compare.has_precision(model, "fp32")
     with pytest.raises(RuntimeError, match="no model"):
-        compare.has_precision("/nosuch", "fp32")
+        compare.has_precision(Path("/nosuch"), "fp32")
     monkeypatch.setenv("MLXE_CPU_ISA", "portable")
     assert not compare.has_precision(model, "int8")
     assert not compare.has_precision(model, "bf16")
