@@ -1,7 +1,6 @@
 // BERT: absolute positions, post-norm encoder. Source: transformers/models/bert/modeling_bert.py
-#include <array>
-#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -48,35 +47,19 @@ class Bert final : public HeadedModel {
  public:
   Bert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_head(weights, backend, config, head)),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_position_embeddings,
-                .vocab_size = config.vocab_size,
-                .num_token_types = config.type_vocab_size},
-        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.hidden_act,
-              .eps = config.layer_norm_eps} {
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    token_type_embeddings_ =
-        take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    position_embeddings_ =
-        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+        traits_(config.traits()),
+        spec_(config.layer_spec()),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kTable)) {
     for (int index = 0; index < config.num_hidden_layers; ++index) {
-      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index), hidden,
-                                             config.intermediate_size));
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index),
+                                             config.hidden_size, config.intermediate_size));
     }
   }
 
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_in_rows(batch);
-    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
-                                Lookup{&token_type_embeddings_, batch.type_ids},
-                                Lookup{&position_embeddings_, positions}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    Tensor x = embeddings_.look_up(ops, batch, positions_in_rows(batch));
     for (const PostNormLayer& layer : layers_) {
       x = post_norm_layer(ops, layer, spec_, x, batch);
     }
@@ -86,10 +69,7 @@ class Bert final : public HeadedModel {
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable token_type_embeddings_;
-  EmbeddingTable position_embeddings_;
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<PostNormLayer> layers_;
 };
 

@@ -205,26 +205,14 @@ class DebertaV2 final : public HeadedModel {
   DebertaV2(const DebertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_head(weights, backend, config, head)),
         config_(config),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_position_embeddings,
-                .vocab_size = config.vocab_size,
-                .num_token_types = config.type_vocab_size},
-        attention_(encoder_attention(config.hidden_size, config.num_attention_heads)) {
+        traits_(config.traits()),
+        attention_(encoder_attention(config.hidden_size, config.num_attention_heads)),
+        embeddings_(take_embeddings(weights, backend, config,
+                                    config.position_biased_input ? Positions::kTable : Positions::kNone)) {
     attention_.scale = config.score_scale();
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    if (config.position_biased_input) {
-      position_embeddings_ =
-          take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
-    } else {
+    if (!config.position_biased_input) {
       weights.allow_unused("embeddings.position_embeddings.");
     }
-    if (config.type_vocab_size > 0) {
-      token_type_embeddings_ =
-          take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    }
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
     const PositionProjector projector(config, weights, backend);
     for (int index = 0; index < config.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config, index, projector));
@@ -241,15 +229,7 @@ class DebertaV2 final : public HeadedModel {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_in_rows(batch);
-    std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
-    if (config_.position_biased_input) {
-      lookups.push_back({&position_embeddings_, positions});
-    }
-    if (config_.type_vocab_size > 0) {
-      lookups.push_back({&token_type_embeddings_, batch.type_ids});
-    }
-    const Tensor embedded = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, config_.layer_norm_eps);
+    const Tensor embedded = embeddings_.look_up(ops, batch, positions_in_rows(batch));
     Tensor x = embedded;
     const std::vector<std::int32_t> buckets = buckets_of(batch);
     for (std::size_t index = 0; index < layers_.size(); ++index) {
@@ -317,10 +297,7 @@ class DebertaV2 final : public HeadedModel {
   ModelTraits traits_;
   AttentionSpec attention_;
   RelativePositions relative_;  // without the positions of a batch
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable position_embeddings_;    // empty without position_biased_input
-  EmbeddingTable token_type_embeddings_;  // empty without token types
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<Layer> layers_;
   std::optional<Convolution> convolution_;
 };

@@ -1,8 +1,7 @@
 // DistilBERT: BERT without token types and pooler, in words of its own.
 // Source: transformers/models/distilbert/modeling_distilbert.py
-#include <array>
-#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -26,47 +25,38 @@ constexpr PostNormNames kLayerNames = {.query = "attention.q_lin",
                                        .output = "ffn.lin2",
                                        .output_norm = "output_layer_norm"};
 
-struct DistilBertConfig {
-  int vocab_size = 0;
-  int dim = 0;
-  int n_layers = 0;
-  int n_heads = 0;
-  int hidden_dim = 0;
-  int max_position_embeddings = 0;
-  Activation activation = Activation::kGeluErf;
+EncoderConfig parse_config(const JsonFields& fields) {
+  const EncoderConfig config = {
+      .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30522),
+      .hidden_size = fields.integer("dim", 1, 1 << 15, 768),
+      .num_hidden_layers = fields.integer("n_layers", 1, 1024, 6),
+      .num_attention_heads = fields.integer("n_heads", 1, 1 << 12, 12),
+      .intermediate_size = fields.integer("hidden_dim", 1, 1 << 17, 3072),
+      .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
+      .layer_norm_eps = kNormEps,
+      .hidden_act = activation_from_hf(fields.text("activation", "gelu")),
+  };
+  require_whole_heads(fields, "dim", config.hidden_size, "n_heads", config.num_attention_heads);
+  return config;
+}
 
-  static DistilBertConfig parse(const JsonFields& fields) {
-    const DistilBertConfig config = {
-        .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 30522),
-        .dim = fields.integer("dim", 1, 1 << 15, 768),
-        .n_layers = fields.integer("n_layers", 1, 1024, 6),
-        .n_heads = fields.integer("n_heads", 1, 1 << 12, 12),
-        .hidden_dim = fields.integer("hidden_dim", 1, 1 << 17, 3072),
-        .max_position_embeddings = fields.integer("max_position_embeddings", 1, 1 << 20, 512),
-        .activation = activation_from_hf(fields.text("activation", "gelu")),
-    };
-    require_whole_heads(fields, "dim", config.dim, "n_heads", config.n_heads);
-    return config;
-  }
-};
-
-PredictionHead take_head(WeightMap& weights, Backend& backend, const DistilBertConfig& config, const HeadSpec& spec) {
+PredictionHead take_head(WeightMap& weights, Backend& backend, const EncoderConfig& config, const HeadSpec& spec) {
   for (const char* prefix : {"vocab_", "pre_classifier.", "classifier.", "qa_outputs."}) {
     weights.allow_unused(prefix);
   }
   switch (spec.kind) {
     case HeadKind::kNone: return {};
     case HeadKind::kSequence:
-      return take_first_token_head(weights, backend, "pre_classifier", Activation::kRelu, "classifier", config.dim,
-                                   spec.num_labels);
-    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.dim, spec.num_labels);
+      return take_first_token_head(weights, backend, "pre_classifier", Activation::kRelu, "classifier",
+                                   config.hidden_size, spec.num_labels);
+    case HeadKind::kToken: return take_token_head(weights, backend, "classifier", config.hidden_size, spec.num_labels);
     case HeadKind::kMaskedLm:
       return take_masked_lm_head(weights, backend,
                                  {.dense = "vocab_transform",
                                   .norm = "vocab_layer_norm",
                                   .decoder = "vocab_projector",
                                   .bias = "vocab_projector.bias"},
-                                 config.activation, kNormEps, config.dim, config.vocab_size);
+                                 config.hidden_act, kNormEps, config.hidden_size, config.vocab_size);
     default: break;  // a decoder's
   }
   refuse_head("distilbert", spec.kind);
@@ -74,31 +64,21 @@ PredictionHead take_head(WeightMap& weights, Backend& backend, const DistilBertC
 
 class DistilBert final : public HeadedModel {
  public:
-  DistilBert(const DistilBertConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+  DistilBert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_head(weights, backend, config, head)),
-        traits_{.hidden_size = config.dim,
-                .num_layers = config.n_layers,
-                .max_positions = config.max_position_embeddings,
-                .vocab_size = config.vocab_size},
-        spec_{.attention = encoder_attention(config.dim, config.n_heads),
-              .activation = config.activation,
-              .eps = kNormEps} {
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, config.dim);
-    position_embeddings_ =
-        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, config.dim);
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", config.dim);
-    for (int index = 0; index < config.n_layers; ++index) {
-      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("transformer.layer.{}.", index), config.dim,
-                                             config.hidden_dim, kLayerNames));
+        traits_(config.traits()),
+        spec_(config.layer_spec()),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kTable)) {
+    for (int index = 0; index < config.num_hidden_layers; ++index) {
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("transformer.layer.{}.", index),
+                                             config.hidden_size, config.intermediate_size, kLayerNames));
     }
   }
 
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_in_rows(batch);
-    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids}, Lookup{&position_embeddings_, positions}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, kNormEps);
+    Tensor x = embeddings_.look_up(ops, batch, positions_in_rows(batch));
     for (const PostNormLayer& layer : layers_) {
       x = post_norm_layer(ops, layer, spec_, x, batch);
     }
@@ -108,9 +88,7 @@ class DistilBert final : public HeadedModel {
  private:
   ModelTraits traits_;
   PostNormSpec spec_;
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable position_embeddings_;
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<PostNormLayer> layers_;
 };
 
@@ -118,7 +96,7 @@ class DistilBert final : public HeadedModel {
 
 std::unique_ptr<Model> make_distilbert(const JsonFields& config, WeightMap& weights, Backend& backend,
                                        const HeadSpec& head) {
-  return std::make_unique<DistilBert>(DistilBertConfig::parse(config), weights, backend, head);
+  return std::make_unique<DistilBert>(parse_config(config), weights, backend, head);
 }
 
 std::optional<std::string> distilbert_weight_name(std::string_view checkpoint_name) {

@@ -1,10 +1,8 @@
 // Gemma 3's text model: windows in most layers, norms around each block, scaled embeddings. EmbeddingGemma looks both
 // ways. Source: transformers/models/gemma3/modeling_gemma3.py
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -77,20 +75,15 @@ Gemma3Config Gemma3Config::parse(const JsonFields& fields) {
   return config;
 }
 
-class Gemma3Text final : public Model {
+class Gemma3Text final : public DecoderModel {
  public:
-  Gemma3Text(Gemma3Config config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
-      : config_(std::move(config)),
-        traits_(config_.sizes.traits()),
-        head_(weights, backend, config_.sizes, spec),
-        embeddings_(take_table(weights, backend, "embed_tokens", config_.sizes.vocab_size, config_.sizes.hidden_size)) {
+  Gemma3Text(const Gemma3Config& config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
+      : DecoderModel(config.sizes, weights, backend, spec), config_(config) {
     for (int index = 0; index < config_.sizes.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, index));
     }
     norm_ = take_norm(weights, backend, "norm");
   }
-
-  const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
@@ -98,16 +91,11 @@ class Gemma3Text final : public Model {
     const Tensor sliding =
         config_.sliding_rope.inverse.empty() ? Tensor() : rotary_table(ops, batch, config_.sliding_rope);
     // transformers rounds the factor to the weights' type; in float32, which this is, that changes nothing.
-    Tensor x = ops.scale(ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}}),
-                         std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
+    Tensor x = ops.scale(look_up(ops, batch), std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
     for (std::size_t index = 0; index < layers_.size(); ++index) {
       x = decoder_layer(ops, x, batch, layers_[index], config_.is_sliding[index] ? sliding : full, eps);
     }
     return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
-  }
-
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
   }
 
  private:
@@ -137,9 +125,6 @@ class Gemma3Text final : public Model {
   }
 
   Gemma3Config config_;
-  ModelTraits traits_;
-  DecoderHead head_;
-  EmbeddingTable embeddings_;
   std::vector<DecoderLayer> layers_;
   NormWeight norm_;
 };

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -130,24 +129,19 @@ std::vector<std::int32_t> hidden_tokens(const PackedBatch& batch) {
   return tokens;
 }
 
-class Lfm2 final : public Model {
+class Lfm2 final : public DecoderModel {
  public:
-  Lfm2(Lfm2Config config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
-      : config_(std::move(config)),
-        traits_(config_.sizes.traits()),
-        head_(weights, backend, config_.sizes, spec),
-        embeddings_(take_table(weights, backend, "embed_tokens", config_.sizes.vocab_size, config_.sizes.hidden_size)) {
+  Lfm2(const Lfm2Config& config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
+      : DecoderModel(config.sizes, weights, backend, spec), config_(config) {
     for (int index = 0; index < config_.sizes.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, index));
     }
     embedding_norm_ = take_rms_norm(weights, backend, "embedding_norm", config_.sizes.hidden_size);
   }
 
-  const ModelTraits& traits() const override { return traits_; }
-
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
-    Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
+    Tensor x = look_up(ops, batch);
     const Tensor rotary = rotary_table(ops, batch, config_.rope);
     const std::vector<std::int32_t> hidden = hidden_tokens(batch);
     for (const Layer& layer : layers_) {
@@ -157,10 +151,6 @@ class Lfm2 final : public Model {
       x = gated_mlp(ops, ops.rms_norm(x, layer.ffn_norm, eps), layer.mlp, x);
     }
     return ops.rms_norm(x, embedding_norm_, eps);  // [tokens, hidden]
-  }
-
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
   }
 
  private:
@@ -224,9 +214,6 @@ class Lfm2 final : public Model {
   }
 
   Lfm2Config config_;
-  ModelTraits traits_;
-  DecoderHead head_;
-  EmbeddingTable embeddings_;
   std::vector<Layer> layers_;
   NormWeight embedding_norm_;
 };

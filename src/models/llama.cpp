@@ -2,7 +2,6 @@
 // Source: transformers/models/{llama,mistral,qwen2,qwen3}/modeling_*.py; the two-way Llama is remote code of its
 // checkpoints
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -90,14 +89,10 @@ LlamaConfig LlamaConfig::parse(const JsonFields& fields) {
   return config;
 }
 
-class Llama final : public Model {
+class Llama final : public DecoderModel {
  public:
   Llama(const LlamaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
-      : rope_(config.rope),
-        eps_(config.sizes.norm_eps),
-        traits_(config.sizes.traits()),
-        head_(weights, backend, config.sizes, spec),
-        embeddings_(take_table(weights, backend, "embed_tokens", config.sizes.vocab_size, config.sizes.hidden_size)) {
+      : DecoderModel(config.sizes, weights, backend, spec), rope_(config.rope), eps_(config.sizes.norm_eps) {
     const int hidden = config.sizes.hidden_size;
     for (int index = 0; index < config.sizes.num_hidden_layers; ++index) {
       const std::string name = fmt::format("layers.{}.", index);
@@ -115,19 +110,13 @@ class Llama final : public Model {
     norm_ = take_rms_norm(weights, backend, "norm", hidden);
   }
 
-  const ModelTraits& traits() const override { return traits_; }
-
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
+    Tensor x = look_up(ops, batch);
     const Tensor rotary = rotary_table(ops, batch, rope_);
     for (const DecoderLayer& layer : layers_) {
       x = decoder_layer(ops, x, batch, layer, rotary, eps_);
     }
     return ops.rms_norm(x, norm_, eps_);  // [tokens, hidden]
-  }
-
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
   }
 
  private:
@@ -144,9 +133,6 @@ class Llama final : public Model {
 
   RopeFrequencies rope_;
   float eps_;
-  ModelTraits traits_;
-  DecoderHead head_;
-  EmbeddingTable embeddings_;
   std::vector<DecoderLayer> layers_;
   NormWeight norm_;
 };

@@ -1,11 +1,10 @@
 // MPNet: BERT with a learned bias by distance in every layer's attention.
 // Source: transformers/models/mpnet/modeling_mpnet.py
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -33,8 +32,10 @@ struct MpnetConfig : EncoderConfig {
   int relative_attention_num_buckets = 0;
 
   static MpnetConfig parse(const JsonFields& fields) {
-    return {read_encoder_config(fields, {.vocab_size = 30527, .least_positions = kPaddingId + 2}),
-            fields.integer("relative_attention_num_buckets", kNumBuckets, 1 << 16, kNumBuckets)};
+    MpnetConfig config = {read_encoder_config(fields, {.vocab_size = 30527, .least_positions = kPaddingId + 2}),
+                          fields.integer("relative_attention_num_buckets", kNumBuckets, 1 << 16, kNumBuckets)};
+    config.type_vocab_size = 0;  // it has none, whatever a file says
+    return config;
   }
 };
 
@@ -73,32 +74,22 @@ class Mpnet final : public HeadedModel {
  public:
   Mpnet(const MpnetConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_roberta_head(weights, backend, "mpnet", config, head)),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_position_embeddings - kPaddingId - 1,
-                .vocab_size = config.vocab_size},
-        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.hidden_act,
-              .eps = config.layer_norm_eps},
-        distance_bias_(take_distance_bias(weights, config)) {
+        traits_(config.traits()),
+        spec_(config.layer_spec()),
+        distance_bias_(take_distance_bias(weights, config)),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kTable)) {
+    traits_.max_positions = config.max_position_embeddings - kPaddingId - 1;
     spec_.attention.distance_bias = &distance_bias_;
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    position_embeddings_ =
-        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
     for (int index = 0; index < config.num_hidden_layers; ++index) {
-      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index), hidden,
-                                             config.intermediate_size, kLayerNames));
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index),
+                                             config.hidden_size, config.intermediate_size, kLayerNames));
     }
   }
 
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_without_padding(batch, kPaddingId);
-    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids}, Lookup{&position_embeddings_, positions}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    Tensor x = embeddings_.look_up(ops, batch, positions_without_padding(batch, kPaddingId));
     for (const PostNormLayer& layer : layers_) {
       x = post_norm_layer(ops, layer, spec_, x, batch);
     }
@@ -109,9 +100,7 @@ class Mpnet final : public HeadedModel {
   ModelTraits traits_;
   PostNormSpec spec_;
   DistanceBias distance_bias_;  // spec_ points to it
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable position_embeddings_;
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<PostNormLayer> layers_;
 };
 

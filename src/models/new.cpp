@@ -1,8 +1,6 @@
 // GTE, whose model_type on the Hub is "new": rotary positions and gated layers in BERT's arrangement.
 // Source: modeling.py of huggingface.co/Alibaba-NLP/new-impl; transformers/models/gte/modeling_gte.py
-#include <array>
 #include <cmath>
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -118,23 +116,10 @@ class New final : public HeadedModel {
  public:
   New(const NewConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_head(weights, backend, config, head)),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_position_embeddings,
-                .vocab_size = config.vocab_size,
-                .num_token_types = config.type_vocab_size},
-        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.hidden_act,
-              .is_gated = true,
-              .eps = config.layer_norm_eps},
-        rope_(config.rope) {
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    if (config.type_vocab_size > 0) {
-      token_type_embeddings_ =
-          take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    }
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+        traits_(config.traits()),
+        spec_(config.layer_spec(/*is_gated=*/true)),
+        rope_(config.rope),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kNone)) {
     for (int index = 0; index < config.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config, index));
     }
@@ -144,11 +129,7 @@ class New final : public HeadedModel {
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const Tensor rotary = rotary_table(ops, batch, rope_);
-    std::vector<Lookup> lookups = {{&word_embeddings_, batch.token_ids}};
-    if (traits_.num_token_types > 0) {
-      lookups.push_back({&token_type_embeddings_, batch.type_ids});
-    }
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    Tensor x = embeddings_.look_up(ops, batch);
     for (const PostNormLayer& layer : layers_) {
       x = post_norm_layer(ops, layer, spec_, x, batch, rotary);
     }
@@ -159,9 +140,7 @@ class New final : public HeadedModel {
   ModelTraits traits_;
   PostNormSpec spec_;
   RopeFrequencies rope_;
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable token_type_embeddings_;  // empty without token types
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<PostNormLayer> layers_;
 };
 

@@ -116,24 +116,19 @@ Layer take_layer(WeightMap& weights, Backend& backend, const PrivacyFilterConfig
   return layer;
 }
 
-class OpenAIPrivacyFilter final : public Model {
+class OpenAIPrivacyFilter final : public DecoderModel {
  public:
-  OpenAIPrivacyFilter(PrivacyFilterConfig config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
-      : config_(std::move(config)),
-        traits_(config_.sizes.traits()),
-        head_(weights, backend, config_.sizes, spec),
-        embeddings_(take_table(weights, backend, "embed_tokens", config_.sizes.vocab_size, config_.sizes.hidden_size)) {
+  OpenAIPrivacyFilter(const PrivacyFilterConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& spec)
+      : DecoderModel(config.sizes, weights, backend, spec), config_(config) {
     for (int index = 0; index < config_.sizes.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config_, index));
     }
     norm_ = take_rms_norm(weights, backend, "norm", config_.sizes.hidden_size);
   }
 
-  const ModelTraits& traits() const override { return traits_; }
-
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const float eps = config_.sizes.norm_eps;
-    Tensor x = ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
+    Tensor x = look_up(ops, batch);
     const Tensor rotary = rotary_table(ops, batch, config_.rope);
     for (const Layer& layer : layers_) {
       x = attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, x);
@@ -147,15 +142,8 @@ class OpenAIPrivacyFilter final : public Model {
     return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
   }
 
-  Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
-    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
-  }
-
  private:
   PrivacyFilterConfig config_;
-  ModelTraits traits_;
-  DecoderHead head_;
-  EmbeddingTable embeddings_;
   std::vector<Layer> layers_;
   NormWeight norm_;
 };

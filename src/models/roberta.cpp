@@ -1,8 +1,7 @@
 // RoBERTa, XLM-RoBERTa, CamemBERT: BERT with positions behind the padding's and heads of their own.
 // Source: transformers/models/roberta/modeling_roberta.py; the other two have the same graph.
-#include <array>
-#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -40,36 +39,21 @@ class Roberta final : public HeadedModel {
  public:
   Roberta(const RobertaConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_roberta_head(weights, backend, "roberta", config, head)),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_positions(),
-                .vocab_size = config.vocab_size,
-                .num_token_types = config.type_vocab_size},
+        traits_(config.traits()),
         pad_token_id_(config.pad_token_id),
-        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.hidden_act,
-              .eps = config.layer_norm_eps} {
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    token_type_embeddings_ =
-        take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    position_embeddings_ =
-        take_table(weights, backend, "embeddings.position_embeddings", config.max_position_embeddings, hidden);
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
+        spec_(config.layer_spec()),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kTable)) {
+    traits_.max_positions = config.max_positions();
     for (int index = 0; index < config.num_hidden_layers; ++index) {
-      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index), hidden,
-                                             config.intermediate_size));
+      layers_.push_back(take_post_norm_layer(weights, backend, fmt::format("encoder.layer.{}.", index),
+                                             config.hidden_size, config.intermediate_size));
     }
   }
 
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::vector<std::int32_t> positions = positions_without_padding(batch, pad_token_id_);
-    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
-                                Lookup{&token_type_embeddings_, batch.type_ids},
-                                Lookup{&position_embeddings_, positions}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    Tensor x = embeddings_.look_up(ops, batch, positions_without_padding(batch, pad_token_id_));
     for (const PostNormLayer& layer : layers_) {
       x = post_norm_layer(ops, layer, spec_, x, batch);
     }
@@ -80,10 +64,7 @@ class Roberta final : public HeadedModel {
   ModelTraits traits_;
   int pad_token_id_;
   PostNormSpec spec_;
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable token_type_embeddings_;
-  EmbeddingTable position_embeddings_;
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<PostNormLayer> layers_;
 };
 

@@ -74,8 +74,7 @@ GatedMlp take_gated_mlp(WeightMap& weights, Backend& backend, const std::string&
       .gate = {.activation = activation}};
 }
 
-DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec,
-                         const std::string& embeddings)
+DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec)
     : kind_(spec.kind), pad_token_id_(config.pad_token_id), token_ids_(spec.token_ids) {
   const int hidden = config.hidden_size;
   switch (spec.kind) {
@@ -95,7 +94,7 @@ DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConf
         }
       }
       const Shape shape = {config.vocab_size, hidden};
-      const HostTensor table = config.tie_word_embeddings ? weights.borrow(embeddings + ".weight", shape)
+      const HostTensor table = config.tie_word_embeddings ? weights.borrow("embed_tokens.weight", shape)
                                                           : weights.take("lm_head.weight", shape);
       output_ = backend.linear_weight(
           std::array{LinearPart{.weight = select_rows(table, spec.token_ids), .bias = std::nullopt}});
@@ -130,6 +129,10 @@ Tensor DecoderHead::logits(Ops& ops, const Tensor& hidden, const PackedBatch& ba
   }
   const std::optional<int> passed_over = kind_ == HeadKind::kSequence ? pad_token_id_ : std::nullopt;
   return ops.linear(ops.take_rows(hidden, last_tokens(batch, passed_over)), output_);
+}
+
+Tensor DecoderModel::look_up(Ops& ops, const PackedBatch& batch) const {
+  return ops.gather_sum(std::array{Lookup{&embeddings_, batch.token_ids}});
 }
 
 std::optional<std::string> decoder_weight_name(std::string_view checkpoint_name) {

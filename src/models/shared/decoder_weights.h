@@ -41,11 +41,10 @@ struct DecoderParts {
 /// `score` over labels, some rows of the output embeddings, or a projector of two layers.
 class DecoderHead {
  public:
-  /// \param embeddings  name of the word embeddings: the output's, too, where they are tied
+  /// Tied tables are those of embed_tokens.
   /// \throws Error{kUnsupported} for a head over masked words, Error{kInvalidInput} for a token id beyond the
   /// vocabulary
-  DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec,
-              const std::string& embeddings = "embed_tokens");
+  DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec);
 
   [[nodiscard]] bool empty() const { return kind_ == HeadKind::kNone; }
   /// Model::logits() of a model whose head this is.
@@ -57,6 +56,29 @@ class DecoderHead {
   std::vector<std::int32_t> token_ids_;
   LinearWeight output_;
   LinearWeight projection_;  ///< after `output_`, of marked tokens
+};
+
+/// A model of decoder layers: the word embeddings below them and one of the heads above.
+class DecoderModel : public Model {
+ public:
+  [[nodiscard]] const ModelTraits& traits() const final { return traits_; }
+  [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const final {
+    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
+  }
+
+ protected:
+  DecoderModel(const DecoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
+      : traits_(config.traits()),
+        head_(weights, backend, config, head),
+        embeddings_(take_table(weights, backend, "embed_tokens", config.vocab_size, config.hidden_size)) {}
+
+  /// \returns [tokens, hidden]
+  [[nodiscard]] Tensor look_up(Ops& ops, const PackedBatch& batch) const;
+
+ private:
+  ModelTraits traits_;
+  DecoderHead head_;
+  EmbeddingTable embeddings_;
 };
 
 /// Without the prefix "model." that a model with a head has; nothing for the frequencies that older checkpoints saved.

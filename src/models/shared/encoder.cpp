@@ -2,6 +2,7 @@
 #include "models/shared/encoder.h"
 
 #include <cmath>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,53 @@
 #include "nn/activation.h"
 
 namespace mlxe {
+
+ModelTraits EncoderConfig::traits() const {
+  return {.hidden_size = hidden_size,
+          .num_layers = num_hidden_layers,
+          .max_positions = max_position_embeddings,
+          .vocab_size = vocab_size,
+          .num_token_types = type_vocab_size};
+}
+
+PostNormSpec EncoderConfig::layer_spec(bool is_gated) const {
+  return {.attention = encoder_attention(hidden_size, num_attention_heads),
+          .activation = hidden_act,
+          .is_gated = is_gated,
+          .eps = layer_norm_eps};
+}
+
+Tensor EncoderEmbeddings::look_up(Ops& ops, const PackedBatch& batch, std::span<const std::int32_t> places) const {
+  std::vector<Lookup> lookups = {{&words, batch.token_ids}};
+  if (types) {
+    lookups.push_back({&*types, batch.type_ids});
+  }
+  if (positions) {
+    lookups.push_back({&*positions, places});
+  }
+  return ops.layer_norm(ops.gather_sum(lookups), norm, eps);
+}
+
+EncoderEmbeddings take_embeddings(WeightMap& weights, Backend& backend, const EncoderConfig& config,
+                                  Positions positions) {
+  const auto table = [&](const char* name, int rows) {
+    return take_table(weights, backend, name, rows, config.hidden_size);
+  };
+  EncoderEmbeddings embeddings = {
+      .words = table("embeddings.word_embeddings", config.vocab_size),
+      .types = std::nullopt,
+      .positions = std::nullopt,
+      .norm = take_layer_norm(weights, backend, "embeddings.LayerNorm", config.hidden_size),
+      .eps = config.layer_norm_eps,
+  };
+  if (config.type_vocab_size > 0) {
+    embeddings.types = table("embeddings.token_type_embeddings", config.type_vocab_size);
+  }
+  if (positions == Positions::kTable) {
+    embeddings.positions = table("embeddings.position_embeddings", config.max_position_embeddings);
+  }
+  return embeddings;
+}
 
 EncoderConfig read_encoder_config(const JsonFields& config, const EncoderDefaults& defaults) {
   const EncoderConfig read = {

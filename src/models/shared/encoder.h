@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +47,10 @@ struct EncoderConfig {
   int type_vocab_size = 0;
   float layer_norm_eps = 0.0F;
   Activation hidden_act = Activation::kGeluErf;
+
+  [[nodiscard]] ModelTraits traits() const;
+  /// Bidirectional attention of all heads; the rest as config.json has it.
+  [[nodiscard]] PostNormSpec layer_spec(bool is_gated = false) const;
 };
 
 /// Values of the keys that config.json leaves out, BERT's where a family says nothing else, and limits of its own.
@@ -95,6 +101,25 @@ struct PostNormNames {
   const char* output = "output.dense";
   const char* output_norm = "output.LayerNorm";
 };
+
+/// What a token is before the first layer: norm(words + types + positions), of the last two what there is.
+struct EncoderEmbeddings {
+  EmbeddingTable words;
+  std::optional<EmbeddingTable> types;
+  std::optional<EmbeddingTable> positions;
+  NormWeight norm;
+  float eps = 0.0F;
+
+  /// \param places  of each token in `positions`; empty where there is no such table
+  /// \returns [tokens, hidden]
+  [[nodiscard]] Tensor look_up(Ops& ops, const PackedBatch& batch, std::span<const std::int32_t> places = {}) const;
+};
+
+enum class Positions { kNone, kTable };
+
+/// embeddings.word_embeddings, token_type_embeddings if the configuration has types, position_embeddings, LayerNorm.
+[[nodiscard]] EncoderEmbeddings take_embeddings(WeightMap& weights, Backend& backend, const EncoderConfig& config,
+                                                Positions positions);
 
 [[nodiscard]] PostNormLayer take_post_norm_layer(WeightMap& weights, Backend& backend, const std::string& prefix,
                                                  int hidden_size, int intermediate_size,

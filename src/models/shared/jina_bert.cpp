@@ -127,23 +127,12 @@ class JinaBert final : public HeadedModel {
  public:
   JinaBert(const EncoderConfig& config, WeightMap& weights, Backend& backend, const HeadSpec& head)
       : HeadedModel(head, take_head(weights, backend, config, head)),
-        traits_{.hidden_size = config.hidden_size,
-                .num_layers = config.num_hidden_layers,
-                .max_positions = config.max_position_embeddings,
-                .vocab_size = config.vocab_size,
-                .num_token_types = config.type_vocab_size},
-        spec_{.attention = encoder_attention(config.hidden_size, config.num_attention_heads),
-              .activation = config.hidden_act,
-              .is_gated = true,
-              .eps = config.layer_norm_eps},
+        traits_(config.traits()),
+        spec_(config.layer_spec(/*is_gated=*/true)),
         distance_bias_(fading_attention(config.num_attention_heads, config.max_position_embeddings)),
-        has_qk_norms_(weights.has("encoder.layer.0.attention.self.layer_norm_q.weight")) {
+        has_qk_norms_(weights.has("encoder.layer.0.attention.self.layer_norm_q.weight")),
+        embeddings_(take_embeddings(weights, backend, config, Positions::kNone)) {
     spec_.attention.distance_bias = &distance_bias_;
-    const int hidden = config.hidden_size;
-    word_embeddings_ = take_table(weights, backend, "embeddings.word_embeddings", config.vocab_size, hidden);
-    token_type_embeddings_ =
-        take_table(weights, backend, "embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-    embeddings_norm_ = take_layer_norm(weights, backend, "embeddings.LayerNorm", hidden);
     for (int index = 0; index < config.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config, index, has_qk_norms_));
     }
@@ -152,9 +141,7 @@ class JinaBert final : public HeadedModel {
   const ModelTraits& traits() const override { return traits_; }
 
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
-                                Lookup{&token_type_embeddings_, batch.type_ids}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    Tensor x = embeddings_.look_up(ops, batch);
     for (const Layer& layer : layers_) {
       x = has_qk_norms_ ? forward_second_generation(ops, layer, x, batch)
                         : post_norm_layer(ops, layer.parts, spec_, x, batch);
@@ -181,9 +168,7 @@ class JinaBert final : public HeadedModel {
   PostNormSpec spec_;
   DistanceBias distance_bias_;  // spec_ points to it
   bool has_qk_norms_;
-  EmbeddingTable word_embeddings_;
-  EmbeddingTable token_type_embeddings_;
-  NormWeight embeddings_norm_;
+  EncoderEmbeddings embeddings_;
   std::vector<Layer> layers_;
 };
 
