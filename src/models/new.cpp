@@ -19,12 +19,14 @@ namespace {
 
 struct NewConfig : EncoderConfig {
   RopeFrequencies rope;
+  bool is_native = false;  // configured by transformers, which calls the architecture gte
 
   static NewConfig parse(const JsonFields& fields) {
     NewConfig config = {
         read_encoder_config(
             fields, {.vocab_size = 30528, .max_position_embeddings = 2048, .type_vocab_size = 1, .least_types = 0}),
-        {}};
+        {},
+        fields.text("model_type") == "gte"};
     require_text(fields, "position_embedding_type", "rope");
     require_text(fields, "layer_norm_type", "layer_norm");
     refuse_switches(fields, {"logn_attention_scale", "logn_attention_clip1"});
@@ -44,7 +46,7 @@ struct NewConfig : EncoderConfig {
                                                         "positions",
                                                         fields.what(), head_dim));
     }
-    // transformers calls the architecture gte and knows no scaling of its own.
+    // transformers knows no scaling of its own.
     if (fields.has("rope_parameters")) {
       return read_rope(fields, {.head_dim = head_dim});
     }
@@ -84,15 +86,15 @@ PostNormLayer take_layer(WeightMap& weights, Backend& backend, const NewConfig& 
   };
 }
 
-// The Hub's code and transformers name the norm differently; the latter's activation is fixed.
+// transformers writes the names of the Hub's code, but its head has GELU whatever hidden_act says.
 PredictionHead take_words_head(WeightMap& weights, Backend& backend, const NewConfig& config) {
-  const bool is_native = weights.has("lm_head.layer_norm.weight");
+  const bool has_own_name = weights.has("lm_head.layer_norm.weight");  // of the norm inside transformers
   return take_masked_lm_head(weights, backend,
                              {.dense = "lm_head.dense",
-                              .norm = is_native ? "lm_head.layer_norm" : "lm_head.norm",
+                              .norm = has_own_name ? "lm_head.layer_norm" : "lm_head.norm",
                               .decoder = "lm_head.decoder",
                               .bias = "lm_head.decoder.bias"},
-                             is_native ? Activation::kGeluErf : config.hidden_act, config.layer_norm_eps,
+                             config.is_native ? Activation::kGeluErf : config.hidden_act, config.layer_norm_eps,
                              config.hidden_size, config.vocab_size);
 }
 

@@ -2,7 +2,7 @@
 #include "models/architecture.h"
 #include "support/expect_error.h"
 #include "support/model_folder.h"
-#include "support/scalar_backend.h"
+#include "support/scalar_tensors.h"
 
 namespace mlxe {
 namespace {
@@ -40,6 +40,24 @@ TEST(New, RefusesWhatItCannotCompute) {
   EXPECT_ERROR(kCorruptModel, "lm_head.norm.weight", load_with(Json::object(), {.kind = HeadKind::kMaskedLm}));
   EXPECT_ERROR(kUnsupported, "no head for next-token logits",
                load_with(Json::object(), {.kind = HeadKind::kNextToken}));
+}
+
+// Both read the same hidden states; only what stands between the head's two products may differ.
+TEST(New, TheHeadOfMaskedWordsHasHiddenActInTheHubsCodeAndGeluInTransformers) {
+  testing::ScalarBackend backend;
+  testing::ScalarOps ops;
+  const PackedBatch batch = testing::rows_of_length({2});
+  const Tensor hidden = testing::new_tensor(2, 32);
+  for (int i = 0; i < 64; ++i) {
+    testing::values_of(hidden)[static_cast<std::size_t>(i)] = static_cast<float>((7 * i) % 13 - 6) / 4.0F;
+  }
+  const auto logits_with = [&](const char* folder, const char* activation) {
+    const auto model =
+        testing::load_changed(folder, {{"hidden_act", activation}}, backend, {.kind = HeadKind::kMaskedLm});
+    return testing::values_of(model->logits(ops, hidden, batch));
+  };
+  EXPECT_NE(logits_with("tests/fixtures/gte-mlm", "relu"), logits_with("tests/fixtures/gte-mlm", "gelu"));
+  EXPECT_EQ(logits_with("tests/fixtures/gte-native-mlm", "relu"), logits_with("tests/fixtures/gte-native-mlm", "gelu"));
 }
 
 TEST(New, WeightNamesLoseThePrefix) {
