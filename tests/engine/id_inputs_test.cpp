@@ -71,6 +71,28 @@ TEST(EmbedIds, OfEveryKindOfPositionsGiveTheBitsOfTheText) {
   }
 }
 
+// 66 rows of positions, two of which are the padding's and what is before it.
+TEST(EmbedIds, OfXlmRobertaMayFillEveryPositionAndNotOneMore) {
+  const Engine engine = Engine::load("tests/fixtures/xlmr-mean", {.threads = 2});
+  std::string text;
+  for (int i = 0; i < 63; ++i) {
+    text += " a";
+  }
+  TokenizeOptions all_tokens;
+  all_tokens.truncate = false;
+  const std::vector<TokenizedText> whole = engine.tokenize(Texts{text}, all_tokens);
+  ASSERT_EQ(whole[0].ids.size(), 65U);
+  Ids longest = whole[0].ids;
+  EXPECT_ERROR(kTooLong, "row 0 has 65 tokens with special ones, the limit is 64 (from the model's positions)",
+               engine.embed_ids(std::vector<TokenRow>{{.ids = longest}}));
+  const Embeddings cut = engine.embed(Texts{text}, {.prompt = "", .max_length = 64});
+  EXPECT_EQ(cut.items[0].tokens, 64);
+  EXPECT_EQ(cut.items[0].tokens_in_text, 65);
+  longest.erase(longest.end() - 2);  // the last "a"; what closes the text stays
+  EXPECT_EQ(engine.embed_ids(std::vector<TokenRow>{{.ids = longest}}).values, cut.values);
+  EXPECT_ERROR(kInvalidInput, "max_length is 65, wanted 3", engine.embed(Texts{text}, {.max_length = 65}));
+}
+
 TEST(EmbedIds, TakeTokenTypes) {
   const TextEncoder tiny = encoder(TinyModel());
   const Ids zeros(7, 0);

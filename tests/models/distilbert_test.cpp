@@ -1,8 +1,16 @@
 // DistilBERT: traits, names of checkpoints, and what is refused; the conformance test holds its numbers.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
 #include "models/architecture.h"
+#include "models/shared/host_tensor.h"
 #include "support/expect_error.h"
 #include "support/model_folder.h"
-#include "support/scalar_backend.h"
+#include "support/scalar_tensors.h"
+#include "support/tiny_model.h"
+#include "weights/safetensors.h"
 
 namespace mlxe {
 namespace {
@@ -20,6 +28,33 @@ TEST(DistilBert, TellsItsTraits) {
   EXPECT_EQ(traits.num_layers, 2);
   EXPECT_EQ(traits.max_positions, 64);
   EXPECT_EQ(traits.num_token_types, 0);
+}
+
+// Nothing in config.json says so: 1e-12. Embeddings of a variance near 1e-8 are normalised like any others.
+TEST(DistilBert, ItsNormsAddNextToNothing) {
+  Json config = load_json(kFolder / "config.json");
+  const Architecture& architecture = find_architecture("distilbert");
+  testing::ScalarBackend backend;
+  testing::ScalarOps ops;
+  const auto hidden = [&](float gain) {
+    std::map<std::string, testing::FloatTensor> tensors;
+    for (const auto& [name, stored] : read_safetensors(kFolder / "model.safetensors")) {
+      std::vector<float> values = to_floats(stored.tensor);
+      const bool is_table = name.ends_with("word_embeddings.weight") || name.ends_with("position_embeddings.weight");
+      std::ranges::transform(values, values.begin(), [&](float value) { return is_table ? gain * value : value; });
+      tensors[name] = {.shape = stored.tensor.shape, .values = std::move(values)};
+    }
+    const testing::TemporaryFolder folder;
+    folder.write("model.safetensors", testing::to_safetensors(tensors));
+    WeightMap weights(folder.path(), architecture.weight_name);
+    const auto model = architecture.make(JsonFields(config, "config.json"), weights, backend, {});
+    return testing::values_of(model->forward(ops, testing::rows_of_length({4})));
+  };
+  const std::vector<float> plain = hidden(1.0F);
+  const std::vector<float> small = hidden(1e-4F);
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    ASSERT_NEAR(small[i], plain[i], 2e-3F) << i;  // 1e-12 beside 1e-8
+  }
 }
 
 TEST(DistilBert, RefusesWhatItCannotCompute) {

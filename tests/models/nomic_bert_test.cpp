@@ -1,9 +1,12 @@
 // Nomic's BERT: traits in both dialects, names of checkpoints, and what is refused; the conformance test has its
 // numbers.
+#include <utility>
+#include <vector>
+
 #include "models/architecture.h"
 #include "support/expect_error.h"
 #include "support/model_folder.h"
-#include "support/scalar_backend.h"
+#include "support/scalar_tensors.h"
 
 namespace mlxe {
 namespace {
@@ -40,6 +43,34 @@ TEST(NomicBert, RefusesWhatItCannotCompute) {
                load_with("nomic-moe", {{"num_experts", 6}}));
   EXPECT_ERROR(kUnsupported, "no head for labels of texts",
                load_with("nomic-hub", Json::object(), {.kind = HeadKind::kSequence, .num_labels = 2}));
+}
+
+struct GateSpy : testing::ScalarOps {
+  std::vector<Activation> gates;
+  Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) override {
+    gates.push_back(gate.activation);
+    return ScalarOps::gated_linear(x, weight, gate);
+  }
+};
+
+TEST(NomicBert, GatesByTheWordOfItsConfiguration) {
+  for (const auto& [word, wanted] : {std::pair("swiglu", Activation::kSilu), std::pair("geglu", Activation::kGeluErf),
+                                     std::pair("glu", Activation::kSigmoid)}) {
+    GateSpy ops;
+    (void)load_with("nomic-hub", {{"activation_function", word}})->forward(ops, testing::rows_of_length({3}));
+    ASSERT_FALSE(ops.gates.empty());
+    EXPECT_EQ(ops.gates, std::vector<Activation>(ops.gates.size(), wanted)) << word;
+  }
+}
+
+TEST(NomicBert, WeighsTheChosenExpertsAlsoBesideEachOther) {
+  testing::ScalarOps ops;
+  const PackedBatch batch = testing::rows_of_length({3});
+  const auto hidden = [&](bool normalises) {
+    return testing::values_of(
+        load_with("nomic-moe", {{"moe_normalize_expert_weights", normalises}})->forward(ops, batch));
+  };
+  EXPECT_NE(hidden(true), hidden(false));
 }
 
 TEST(NomicBert, WeightNamesLoseEitherPrefix) {

@@ -133,6 +133,9 @@ TEST(RopeConfig, ReadsTheEntryOfTheLayersKind) {
   EXPECT_FLOAT_EQ(read(config).inverse[0], 0.25F);
   EXPECT_FLOAT_EQ(read(config).inverse[4], 0.0025F / 4.0F) << "theta of the entry, not the one outside";
   expect_frequencies(read(config, {.head_dim = 16, .layer_type = "sliding_attention"}), kPlain, 1.0F);
+  Json half = config;  // an entry that is not there is the default with the theta outside
+  half["rope_parameters"].erase("sliding_attention");
+  expect_frequencies(read(half, {.head_dim = 16, .layer_type = "sliding_attention"}), kPlain, 1.0F);
 }
 
 TEST(RopeConfig, TheThetaInsideGoesBeforeTheOneOutside) {

@@ -15,7 +15,7 @@
 
 namespace mlxe::testing {
 
-class ScalarOps final : public Ops {
+class ScalarOps : public Ops {
  public:
   using Ops::linear;
 
