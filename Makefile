@@ -9,6 +9,7 @@ MEASURED = MLXE_BINARY_DIR=$(CURDIR)/$(BUILD)
 ORACLE := .venvs/oracle
 ADAPTERS := .venvs/adapters
 INTEROP := .venvs/interop
+WHEELS := .venvs/wheel
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-19 clang-format) clang-format-19)
 MODEL := build/models/all-MiniLM-L6-v2
 PYTEST_FOLDERS = $(sort $(dir $(wildcard tests/*/test_*.py)))
@@ -76,7 +77,7 @@ architectures: build $(ORACLE)/.stamp  ## the speed of each architecture beside 
 	@$(MEASURED) $(PYTHON) bench/architectures.py
 
 adapters: build $(ADAPTERS)/.stamp  ## the Python package's adapters with the frameworks themselves (installs torch, for mteb)
-	@$(MEASURED) $(ADAPTERS)/bin/python -m pytest -q -o python_files='check_*.py' -o asyncio_mode=auto tests/adapters
+	@$(MEASURED) $(ADAPTERS)/bin/python -m pytest -q -o python_files='check_*.py' -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function tests/adapters
 
 $(ADAPTERS)/.stamp: tools/requirements-adapters.txt
 	@echo "== environment of the adapters: $(ADAPTERS)"
@@ -93,9 +94,22 @@ $(INTEROP)/.stamp: tools/requirements-interop.txt
 	@$(INTEROP)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-interop.txt
 	@touch $@
 
-wheel: setup  ## the Python package as a wheel in build/dist, from its source archive
-	@rm -rf build/dist && mkdir -p build/dist
-	@$(PYTHON) -m pip wheel --disable-pip-version-check --no-deps --wheel-dir build/dist .
+# On Linux auditwheel puts the system libraries inside that a machine may lack, and names the oldest glibc that does.
+# libmlx stays out: whoever wants it installs the package mlx.
+wheel: setup $(WHEELS)/.stamp  ## the Python package in build/dist: its source archive, and a wheel made of that
+	@rm -rf build/dist && mkdir -p build/dist/plain
+	@$(WHEELS)/bin/python -m build --outdir build/dist/plain .
+	@mv build/dist/plain/*.tar.gz build/dist
+	@if [ "$$(uname -s)" = Linux ]; then \
+	  PATH="$(CURDIR)/$(WHEELS)/bin:$$PATH" auditwheel repair --exclude libmlx.so --wheel-dir build/dist build/dist/plain/*.whl; \
+	else mv build/dist/plain/*.whl build/dist; fi
+	@rm -r build/dist/plain && ls build/dist
+
+$(WHEELS)/.stamp: tools/requirements-wheel.txt
+	@echo "== environment of the wheel: $(WHEELS)"
+	@$(PYTHON) -m venv $(WHEELS)
+	@$(WHEELS)/bin/python -m pip install --disable-pip-version-check --quiet -r tools/requirements-wheel.txt
+	@touch $@
 
 asan:  ## every C++ test under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory sanitized PRESET=asan

@@ -22,6 +22,11 @@ endif()
 set(MLXE_MLX_VERSION 0.32.4)
 set(MLXE_VENV ${CMAKE_SOURCE_DIR}/.venv CACHE PATH "The virtual environment that tools/setup.sh made")
 file(GLOB mlx_cmake_dir ${MLXE_VENV}/lib/python3*/site-packages/mlx/share/cmake/MLX)
+if(NOT mlx_cmake_dir AND DEFINED Python_EXECUTABLE)  # an environment of pip's own, in which it makes wheels
+  execute_process(COMMAND ${Python_EXECUTABLE} -m mlx --cmake-dir OUTPUT_VARIABLE mlx_cmake_dir
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  string(APPEND mlx_cmake_dir /share/cmake/MLX)
+endif()
 find_package(MLX ${MLXE_MLX_VERSION} EXACT CONFIG QUIET PATHS ${mlx_cmake_dir} NO_DEFAULT_PATH)
 
 # nanobind 3.1.0 (PyPI) binds the Python package: the smallest and fastest of its kind, with stubs. The sanitizers' run

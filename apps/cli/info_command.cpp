@@ -53,6 +53,7 @@ std::vector<Fact> facts_of(const ModelInfo& info) {
       {"num_parameters", "parameters", info.num_parameters},
       {"checkpoint_dtype", "checkpoint dtype", info.checkpoint_dtype},
       {"float_dtype", "  its floats", info.float_dtype},
+      {"vocab_size", "vocabulary", count(info.vocab_size)},
       {"num_layers", "layers", count(info.num_layers)},
       {"hidden_size", "hidden size", count(info.hidden_size)},
       {"embedding_dim", "vector dimensions", count(info.embedding_dim)},

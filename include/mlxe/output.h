@@ -132,6 +132,8 @@ struct ModelInfo {
   std::string score_function;       ///< what its raw scores go through: "sigmoid", "softmax" or "none"
   bool is_listwise = false;         ///< a reranker whose score of a document depends on the others of the call
   std::string mask_token;           ///< the word that stands for a hidden one; empty if the tokenizer has none
+  int vocab_size = 0;               ///< rows of the word embeddings
+  int num_token_types = 0;          ///< that a token may have; 0: the model is told of none
   int hidden_size = 0;
   int num_layers = 0;
   int embedding_dim = 0;  ///< width of the vectors that embed() returns

@@ -8,16 +8,10 @@
 sentence-transformers; `Engine` is the C++ engine itself.
 """
 
-import os as _os
-import pathlib as _pathlib
-
-_backend = _pathlib.Path(__file__).parent / "libmlxe_backend_mlx.so"
-if _backend.is_file():  # the engine looks beside the running program, which is Python here
-    _os.environ.setdefault("MLXE_MLX_BACKEND", str(_backend))
-
-from ._core import Engine, ModelFamily, ModelInfo, __version__, supported_model_types
+from ._core import Engine, ModelFamily, ModelInfo, supported_model_types
+from ._core import version as __version__
 from .conversion import convert
-from .embedder import Embedder, Report
+from .embedder import Embedder
 from .errors import Error, ModelNotFoundError
 from .model import Config, Model, ModelOutput
 from .provider import (
@@ -28,6 +22,7 @@ from .provider import (
     get_embedding_provider,
     list_model_families,
 )
+from .report import Report
 from .similarity import maxsim, quantize_embeddings, similarity, similarity_pairwise
 from .tokenizer import BatchEncoding, Tokenizer
 from .utils import load

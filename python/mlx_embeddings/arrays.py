@@ -66,6 +66,15 @@ def to_framework(array: np.ndarray, framework: str | None) -> Any:
     raise ValueError(f"return_tensors is {framework!r}, wanted one of {', '.join(map(repr, FRAMEWORKS))}")
 
 
+def to_tensors(found: Any) -> Any:
+    """The same with torch's tensors in the places of numpy's arrays, in lists and dictionaries too."""
+    if isinstance(found, dict):
+        return {name: to_tensors(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [to_tensors(item) for item in found]
+    return to_framework(found, "pt") if isinstance(found, np.ndarray) else found
+
+
 def to_result(array: np.ndarray, dtype: str = "float32") -> Any:
     """What a model's call gives: an `mx.array` of this type where mlx is installed, else the numpy array itself.
 

@@ -1,13 +1,12 @@
 # `python -m mlx_embeddings.convert`: hands over to the program's own command.
 """The module and the function of mlx-embeddings share one name: `mlx_embeddings.convert` is callable either way."""
 
-import os
 import sys
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 from .conversion import convert
-from .program import program_path
+from .program import run
 
 __all__ = ["convert", "main"]
 
@@ -22,9 +21,8 @@ class _CallableModule(types.ModuleType):
 sys.modules[__name__].__class__ = _CallableModule
 
 
-def main() -> None:
-    path = str(program_path())
-    os.execv(path, [path, "convert", *sys.argv[1:]])
+def main() -> NoReturn:
+    run("convert", *sys.argv[1:])
 
 
 if __name__ == "__main__":

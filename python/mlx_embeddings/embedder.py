@@ -4,46 +4,25 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ._core import Engine
-from .arrays import to_framework
+from . import sparse
+from ._core import Engine, ModelInfo
+from .arrays import to_tensors
 from .progress import progress_bar
+from .report import Report, split
 from .similarity import SIMILARITIES, maxsim, quantize_embeddings, similarity, similarity_pairwise
+from .texts import as_texts, check_batch_size
 from .tokenizer import Tokenizer, read_json
 
 # Arguments of sentence-transformers that have no meaning here: the engine chooses its device when it loads.
 _WITHOUT_MEANING = ("device", "pool", "chunk_size")
 OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What happened to each text of a call."""
-
-    tokens: np.ndarray
-    """[texts]: tokens that went through the model, special ones included"""
-    tokens_in_text: np.ndarray
-    """[texts]: tokens that the whole text has"""
-
-    @property
-    def truncated(self) -> np.ndarray:
-        """[texts]: whether the text's end was cut off"""
-        return self.tokens < self.tokens_in_text
-
-    @property
-    def num_truncated(self) -> int:
-        return int(self.truncated.sum())
-
-    @staticmethod
-    def of(reports: np.ndarray) -> Report:
-        return Report(reports[:, 0], reports[:, 1])
 
 
 class Embedder:
@@ -72,6 +51,7 @@ class Embedder:
         similarity_fn_name: str | None = None,
         revision: str | None = None,
         local_files_only: bool = False,
+        trust_remote_code: bool = False,
     ):
         """
         :param model_name_or_path: a folder, a GGUF file, a name (downloaded if need be), or an `Engine` that is loaded already
@@ -81,8 +61,10 @@ class Embedder:
         :param truncate_dim: keep the first dimensions (Matryoshka) unless a call says otherwise
         :param revision: a branch, tag or commit of a model that is named
         :param local_files_only: never download
+        :param trust_remote_code: accepted; no code of a repository is ever run
         :param prompts: texts by name, beside those of the model
         """
+        del trust_remote_code
         if isinstance(model_name_or_path, Engine):
             self.engine = model_name_or_path
         else:
@@ -94,16 +76,18 @@ class Embedder:
         self.default_prompt_name = default_prompt_name
         self.truncate_dim = truncate_dim
         declared = read_json(pathlib.Path(self.engine.info.path) / "config_sentence_transformers.json")
-        name = similarity_fn_name or declared.get("similarity_fn_name") or "cosine"
+        by_task = {"multi-vector": "maxsim", "sparse": "dot"}.get(self.engine.info.task, "cosine")
+        name = similarity_fn_name or declared.get("similarity_fn_name") or by_task
         if name not in SIMILARITIES + ("maxsim",):
             raise ValueError(f"similarity_fn_name is {name!r}, wanted one of {', '.join(map(repr, SIMILARITIES))}")
         self.similarity_fn_name: str = name
         self._tokenizer: Tokenizer | None = None
+        self._max_length: int | None = None
 
     # What is loaded.
 
     @property
-    def info(self) -> Any:
+    def info(self) -> ModelInfo:
         """What is loaded, and which file or option decided each choice."""
         return self.engine.info
 
@@ -115,7 +99,15 @@ class Embedder:
 
     @property
     def max_seq_length(self) -> int:
-        return self.engine.info.max_length
+        """The most tokens of a text; set it to cut texts elsewhere, at the model's positions at most."""
+        return self.engine.info.max_length if self._max_length is None else self._max_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, tokens: int) -> None:
+        limit = self.engine.info.max_positions
+        if not 1 <= tokens <= limit:
+            raise ValueError(f"max_seq_length is {tokens}, wanted 1 to {limit} (the model's positions)")
+        self._max_length = tokens
 
     @property
     def is_late_interaction(self) -> bool:
@@ -126,8 +118,8 @@ class Embedder:
         return self.engine.info.task == "sparse"
 
     def get_embedding_dimension(self) -> int:
-        """The number of dimensions of what `encode` gives."""
-        return self.truncate_dim or self.engine.info.embedding_dim
+        """The number of dimensions of what `encode` gives; of a sparse model, the number of words."""
+        return self.tokenizer.vocab_size if self.is_sparse else self.truncate_dim or self.engine.info.embedding_dim
 
     get_sentence_embedding_dimension = get_embedding_dimension
 
@@ -153,6 +145,7 @@ class Embedder:
         *,
         role: str = "none",
         max_length: int | None = None,
+        max_active_dims: int | None = None,
         on_overflow: str = "truncate",
         return_report: bool = False,
         **ignored: Any,
@@ -166,6 +159,8 @@ class Embedder:
         :param normalize_embeddings: unit vectors even if the checkpoint does not ask for them
         :param output_value: "token_embeddings" gives the last hidden states of each sentence's tokens, None everything
         :param precision: "int8", "uint8", "binary" or "ubinary" for vectors of fewer bits
+        :param role: "query" or "document" takes the model's prompt for these, as `encode_query` and `encode_document` do
+        :param max_active_dims: of a sparse vector, keep so many of the largest weights
         :param on_overflow: "error" refuses a sentence of more than `max_length` tokens, "truncate" cuts it
         :param return_report: a `Report` comes second, and says which sentences were cut
         """
@@ -173,27 +168,40 @@ class Embedder:
             raise ValueError(f"output_value is {output_value!r}, wanted 'sentence_embedding', 'token_embeddings' or None")
         if unknown := [name for name in ignored if name not in _WITHOUT_MEANING]:
             raise TypeError(f"encode has no argument {unknown[0]!r}")
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, wanted 1 at least")
+        check_batch_size(batch_size)
+        if max_active_dims is not None and not self.is_sparse:
+            raise ValueError("max_active_dims is for sparse models; truncate_dim cuts vectors")
         texts, is_one = as_texts(sentences)
         options: dict[str, Any] = {
             "role": role,
-            "max_length": max_length,
+            "max_length": self._max_length if max_length is None else max_length,
             "on_overflow": on_overflow,
             **self._prompt(prompt_name, prompt, role),
         }
         with progress_bar(len(texts), show_progress_bar) as on_progress:
-            found, reports = self._run(texts, output_value, normalize_embeddings, truncate_dim, on_progress, options)
+            options["on_progress"] = on_progress
+            found: Any
+            if output_value is None:
+                found, reports = self._everything(texts, normalize_embeddings, truncate_dim, options)
+            elif output_value == "token_embeddings":
+                found, reports = split(self.engine.token_embeddings(texts, **options))
+            elif self.is_sparse:
+                if normalize_embeddings or truncate_dim is not None:
+                    raise ValueError("sparse vectors are neither normalised nor cut; max_active_dims keeps the largest")
+                rows = self.engine.sparse(texts, max_active=max_active_dims, **options)
+                make = sparse.to_tensor if convert_to_tensor else sparse.to_matrix
+                found, reports = make(rows, self.tokenizer.vocab_size), split(rows)[1]
+            else:
+                found, reports = self._vectors(texts, normalize_embeddings, truncate_dim, options)
         if precision != "float32":
             if not isinstance(found, np.ndarray):
                 raise ValueError(f"the precision is {precision!r}, which is for one vector a sentence")
             found = quantize_embeddings(found, precision)
         if convert_to_tensor:
-            found = _tensors(found)
+            found = to_tensors(found)
         elif not convert_to_numpy and isinstance(found, np.ndarray):
             found = list(found)
-        result = found[0] if is_one and output_value is not None else found
-        result = result[0] if is_one and output_value is None else result
+        result = found[0] if is_one else found
         return (result, Report.of(reports)) if return_report else result
 
     def encode_query(self, sentences: str | Iterable[str], **options: Any) -> Any:
@@ -205,14 +213,21 @@ class Embedder:
         return self.encode(sentences, **{"role": "document", **options})
 
     def encode_all(self, sentences: str | Iterable[str], **options: Any) -> dict[str, Any]:
-        """Dense, lexical and multi-vector embeddings of one forward (BGE-M3): `dense`, `lexical`, `multi_vector`."""
-        texts, _ = as_texts(sentences)
+        """Dense, lexical and multi-vector embeddings of one forward (BGE-M3).
+
+        `dense` is an array [sentences, dimensions], `lexical` a dictionary from ids of tokens to weights for each
+        sentence, `multi_vector` an array [tokens, dimensions] for each; of a single str they are its own.
+
+        :param options: as `Engine.embed_all` takes them
+        """
+        texts, is_one = as_texts(sentences)
         (dense, _), lexical, multi = self.engine.embed_all(texts, **options)
-        return {
+        found: dict[str, Any] = {
             "dense": dense,
             "lexical": [dict(zip(ids.tolist(), weights.tolist())) for ids, weights, _ in lexical],
             "multi_vector": [vectors for _, vectors, _ in multi],
         }
+        return {name: values[0] for name, values in found.items() if len(values)} if is_one else found
 
     def stream(self, sentences: Iterable[str], window: int = 2048, **options: Any) -> Iterator[Any]:
         """The vector of each sentence of an iterable that may have no end; `window` of them are in memory at once.
@@ -223,6 +238,8 @@ class Embedder:
             raise ValueError(f"window is {window}, wanted 1 at least")
         if isinstance(sentences, (str, bytes)):
             raise TypeError(f"sentences is {type(sentences).__name__}, wanted an iterable of str")
+        if options.get("return_report"):
+            raise ValueError("a stream gives vectors one by one and has no report; encode has")
         return self._stream(iter(sentences), window, options)
 
     def _stream(self, sentences: Iterator[str], window: int, options: dict[str, Any]) -> Iterator[Any]:
@@ -251,22 +268,26 @@ class Embedder:
         """[a, b]: how alike each vector of `left` is to each of `right`, by the model's own function."""
         if self.is_late_interaction:
             return maxsim(_token_lists(left), _token_lists(right))
-        if self.is_sparse and hasattr(left, "tocsr"):
-            return np.asarray((left @ right.T).todense())
+        if self.is_sparse:
+            return sparse.dot(left, right)
         return similarity(left, right, self.similarity_fn_name)
 
     def similarity_pairwise(self, left: Any, right: Any) -> np.ndarray:
         """[n]: how alike the vectors of `left` are to those of `right`, one by one."""
         if self.is_late_interaction:
             return np.array([maxsim([a], [b])[0, 0] for a, b in zip(left, right, strict=True)], dtype=np.float32)
+        if self.is_sparse:
+            return sparse.dot_pairwise(left, right)
         return similarity_pairwise(left, right, self.similarity_fn_name)
 
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
         *,
         instruction: str | None = None,
         raw: bool = False,
@@ -275,15 +296,30 @@ class Embedder:
         """The documents as `corpus_id` and `score`, the most relevant first.
 
         A reranker reads each with the query; a model of vectors compares those, by its own function.
+
+        :param top_k: only the best ones
+        :param return_documents: each document's `text` too
+        :param batch_size: accepted, as `encode` does
+        :param instruction: what "relevant" means, for rerankers that are told
+        :param raw: a reranker's logits in place of the scores that its checkpoint declares
+        :param options: max_length, on_overflow
         """
+        check_batch_size(batch_size)
+        options = {"max_length": self._max_length, **options}
         texts, is_one = as_texts(documents)
         if is_one or not isinstance(query, str):
             raise TypeError("rank wants a query that is str and a list of documents")
         if self.engine.info.task in ("rerank", "multi-vector", "classify"):
-            found = self.engine.rerank(query, texts, top_k=top_k, instruction=instruction, raw=raw, **options)
+            with progress_bar(len(texts), show_progress_bar) as on_progress:
+                found = self.engine.rerank(
+                    query, texts, top_k=top_k, instruction=instruction, raw=raw, on_progress=on_progress, **options
+                )
             ranked = [(index, score) for index, score, _ in found]
+        elif instruction is not None or raw:
+            raise ValueError("an instruction and raw scores are for rerankers; this model compares vectors")
         else:
-            scores = self.similarity(self.encode_query([query], **options), self.encode_document(texts, **options))[0]
+            vectors = self.encode_document(texts, show_progress_bar=show_progress_bar, **options)
+            scores = self.similarity(self.encode_query([query], **options), vectors)[0]
             order = np.argsort(-scores, kind="stable")[:top_k]
             ranked = [(int(index), float(scores[index])) for index in order]
         return [
@@ -291,14 +327,31 @@ class Embedder:
             for index, score in ranked
         ]
 
-    def predict(self, sentences: Sequence[Any], *, instruction: str | None = None, raw: bool = False, **options: Any):
-        """CrossEncoder's `predict`: a score for each (query, document), or a row of them for each label."""
-        is_one = len(sentences) == 2 and all(isinstance(text, str) for text in sentences)
-        pairs = [tuple(sentences)] if is_one else [tuple(pair) for pair in sentences]
-        if len(self.engine.info.labels) > 1:
-            scores = self.engine.classify_pairs(pairs, raw=raw, **options)[0]
-        else:
-            scores = self.engine.score_pairs(pairs, instruction=instruction, raw=raw, **options)[0]
+    def predict(
+        self,
+        sentences: Iterable[Any],
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        *,
+        instruction: str | None = None,
+        raw: bool = False,
+        **options: Any,
+    ) -> Any:
+        """CrossEncoder's `predict`: a score for each (query, document), or a row of them, one for each label.
+
+        :param sentences: pairs of str; a single pair gives a single score, or one row
+        :param options: max_length, on_overflow
+        """
+        check_batch_size(batch_size)
+        given = list(sentences)
+        is_one = len(given) == 2 and all(isinstance(text, str) for text in given)
+        pairs = [tuple(given)] if is_one else [tuple(pair) for pair in given]
+        with progress_bar(len(pairs), show_progress_bar) as on_progress:
+            options = {"raw": raw, "on_progress": on_progress, "max_length": self._max_length, **options}
+            if len(self.engine.info.labels) > 1:
+                scores: np.ndarray = self.engine.classify_pairs(pairs, **options)[0]
+            else:
+                scores = self.engine.score_pairs(pairs, instruction=instruction, **options)[0]
         return scores[0] if is_one else scores
 
     # The parts of encode.
@@ -314,63 +367,30 @@ class Embedder:
             return {}
         return {"prompt": self.prompts[name]} if name in self.prompts else {"prompt_name": name}
 
-    def _run(
-        self,
-        texts: list[str],
-        output_value: str | None,
-        normalize: bool,
-        truncate_dim: int | None,
-        on_progress: Callable[..., None] | None,
-        options: dict[str, Any],
+    def _vectors(
+        self, texts: list[str], normalize: bool, truncate_dim: int | None, options: dict[str, Any]
     ) -> tuple[Any, np.ndarray]:
-        options["on_progress"] = on_progress
-        if self.is_sparse:
-            rows = self.engine.sparse(texts, **options)
-            return _sparse(rows, self.tokenizer.vocab_size), _reports(rows)
-        options["normalize"] = "always" if normalize else "declared"
-        options["dimensions"] = truncate_dim or self.truncate_dim
+        """One vector for each text, or, of late interaction, one for each of its tokens."""
+        options = {
+            "normalize": "always" if normalize else "declared",
+            "dimensions": truncate_dim or self.truncate_dim,
+            **options,
+        }
         if self.is_late_interaction:
-            rows = self.engine.multi_vector(texts, **options)
-            return [vectors for _, vectors, _ in rows], _reports(rows)
-        if output_value == "sentence_embedding":
-            return self.engine.embed(texts, **options)
-        tokens = self.engine.token_embeddings(texts, **{**options, "dimensions": None, "normalize": "always"})
-        if output_value == "token_embeddings":
-            return [vectors for _, vectors, _ in tokens], _reports(tokens)
-        dense, reports = self.engine.embed(texts, **options)
-        everything = [
-            {"sentence_embedding": vector, "token_embeddings": vectors, "input_ids": ids}
-            for vector, (ids, vectors, _) in zip(dense, tokens)
-        ]
-        return everything, reports
+            return split(self.engine.multi_vector(texts, **options))
+        return self.engine.embed(texts, **options)
 
-
-def as_texts(sentences: Any) -> tuple[list[str], bool]:
-    """A list, and whether it was a single str."""
-    if isinstance(sentences, str):
-        return [sentences], True
-    if sentences is None or isinstance(sentences, (bytes, dict)) or not isinstance(sentences, Iterable):
-        raise TypeError(f"sentences is {type(sentences).__name__}, wanted str or an iterable of str")
-    return sentences if isinstance(sentences, list) else list(sentences), False
-
-
-def _reports(rows: list[tuple[Any, Any, Any]]) -> np.ndarray:
-    return np.concatenate([report for _, _, report in rows]) if rows else np.zeros((0, 2), dtype=np.int32)
-
-
-def _sparse(rows: list[tuple[Any, Any, Any]], width: int) -> Any:
-    try:
-        from scipy.sparse import csr_array
-    except ImportError:
-        return [(ids, weights) for ids, weights, _ in rows]
-    ids = np.concatenate([row[0] for row in rows]) if rows else np.zeros(0, np.int32)
-    weights = np.concatenate([row[1] for row in rows]) if rows else np.zeros(0, np.float32)
-    ends = np.cumsum([0, *(len(row[0]) for row in rows)])
-    return csr_array((weights, ids, ends), shape=(len(rows), width))
-
-
-def _tensors(found: Any) -> Any:
-    return [to_framework(item, "pt") for item in found] if isinstance(found, list) else to_framework(found, "pt")
+    def _everything(
+        self, texts: list[str], normalize: bool, truncate_dim: int | None, options: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+        if self.is_sparse or self.is_late_interaction:
+            raise ValueError("output_value is None, which is for models that give one vector for a text")
+        vectors, reports = self._vectors(texts, normalize, truncate_dim, options)
+        tokens = self.engine.token_embeddings(texts, **options)
+        return [
+            {"sentence_embedding": vector, "token_embeddings": states, "input_ids": ids}
+            for vector, (ids, states, _) in zip(vectors, tokens)
+        ], reports
 
 
 def _token_lists(vectors: Any) -> list[Any]:

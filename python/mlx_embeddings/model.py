@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._core import Engine
+from ._core import Engine, ModelInfo
 from .arrays import mask_matrix, to_result, token_matrix
 from .errors import UnsupportedError
 from .tokenizer import read_json, transformer_folder
@@ -81,7 +81,7 @@ class Model:
 
     def __init__(self, engine: Engine, **load_options: Any):
         self.engine = engine
-        self.config = Config(read_json(transformer_folder(pathlib.Path(engine.info.path)) / "config.json"))
+        self.config = _config(engine.info)
         self._load_options = load_options
         self._engines = {engine.info.task: engine}
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Model:
 
     @property
     def model_type(self) -> str:
-        return self.config.get("model_type", self.engine.info.model_type)
+        return str(self.config["model_type"])
 
     def engine_for(self, task: str) -> Engine:
         """The engine with this head: "embed", "classify", "fill-mask", ...; see `Engine.load`."""
@@ -198,6 +198,19 @@ class Model:
     def __repr__(self) -> str:
         info = self.engine.info
         return f"Model({info.path!r}, model_type={info.model_type!r}, task={info.task!r})"
+
+
+def _config(info: ModelInfo) -> Config:
+    """config.json; what a folder's lacks because it has none (a GGUF file, an adapter) is what the engine found."""
+    found: dict[str, Any] = {
+        "model_type": info.model_type,
+        "vocab_size": info.vocab_size,
+        "hidden_size": info.hidden_size,
+        "num_hidden_layers": info.num_layers,
+    }
+    if info.labels:
+        found["id2label"] = {str(index): label for index, label in enumerate(info.labels)}
+    return Config({**found, **read_json(transformer_folder(pathlib.Path(info.path)) / "config.json")})
 
 
 class _Rows:

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import sys
+from typing import NoReturn
 
 
 def program_path() -> pathlib.Path:
@@ -15,9 +16,17 @@ def program_path() -> pathlib.Path:
     raise FileNotFoundError(f"no program mlx_embeddings in {here / 'bin'}; the package was installed without it")
 
 
-def main() -> None:
+def run(*arguments: str) -> NoReturn:
+    """Becomes the program, with these arguments."""
+    backend = pathlib.Path(__file__).absolute().parent / "libmlxe_backend_mlx.so"
+    if backend.is_file():  # the program of a wheel lies in a folder of its own
+        os.environ.setdefault("MLXE_MLX_BACKEND", str(backend))
     path = str(program_path())
-    os.execv(path, [path, *sys.argv[1:]])
+    os.execv(path, [path, *arguments])
+
+
+def main() -> NoReturn:
+    run(*sys.argv[1:])
 
 
 if __name__ == "__main__":

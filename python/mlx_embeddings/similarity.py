@@ -26,8 +26,24 @@ def _units(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(lengths, 1e-12)
 
 
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[a, b]: Euclidean. In float64, as the difference of two sums of squares keeps few digits of near vectors."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    squares = (a * a).sum(1)[:, np.newaxis] + (b * b).sum(1) - 2 * (a @ b.T)
+    return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
+
+
+def _check_function(function: str) -> None:
+    if function not in SIMILARITIES:
+        raise ValueError(f"the similarity is {function!r}, wanted one of {', '.join(map(repr, SIMILARITIES))}")
+
+
 def similarity(left: Any, right: Any, function: str = "cosine") -> np.ndarray:
-    """[a, b]: how alike each row of `left` is to each of `right`; of distances their negative."""
+    """[a, b], float32: how alike each row of `left` [a, dimensions] is to each of `right` [b, dimensions].
+
+    :param function: "cosine", "dot", or "euclidean" and "manhattan": the negative of a distance
+    """
+    _check_function(function)
     a, b = _rows(left), _rows(right)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"embeddings have {a.shape[1]} and {b.shape[1]} dimensions, wanted the same of both")
@@ -36,15 +52,16 @@ def similarity(left: Any, right: Any, function: str = "cosine") -> np.ndarray:
     if function == "dot":
         return a @ b.T
     if function == "euclidean":
-        squares = (a * a).sum(1)[:, np.newaxis] + (b * b).sum(1) - 2 * (a @ b.T)
-        return -np.sqrt(np.maximum(squares, 0))
-    if function == "manhattan":
-        return -np.stack([np.abs(b - row).sum(1) for row in a]) if len(a) else np.zeros((0, len(b)), np.float32)
-    raise ValueError(f"the similarity is {function!r}, wanted one of {', '.join(map(repr, SIMILARITIES))}")
+        return -_distances(a, b)
+    return -np.stack([np.abs(b - row).sum(1) for row in a]) if len(a) else np.zeros((0, len(b)), np.float32)
 
 
 def similarity_pairwise(left: Any, right: Any, function: str = "cosine") -> np.ndarray:
-    """[n]: how alike the rows of `left` are to those of `right`, one by one."""
+    """[n], float32: how alike the rows of `left` are to those of `right`, one by one; both are [n, dimensions].
+
+    :param function: as for `similarity`
+    """
+    _check_function(function)
     a, b = _rows(left), _rows(right)
     if a.shape != b.shape:
         raise ValueError(f"embeddings have the shapes {a.shape} and {b.shape}, wanted the same of both")
@@ -54,9 +71,7 @@ def similarity_pairwise(left: Any, right: Any, function: str = "cosine") -> np.n
         return (a * b).sum(1)
     if function == "euclidean":
         return -np.linalg.norm(a - b, axis=1)
-    if function == "manhattan":
-        return -np.abs(a - b).sum(1)
-    raise ValueError(f"the similarity is {function!r}, wanted one of {', '.join(map(repr, SIMILARITIES))}")
+    return -np.abs(a - b).sum(1)
 
 
 def maxsim(queries: Any, documents: Any) -> np.ndarray:

@@ -63,7 +63,7 @@ class Tokenizer:
         self.padding_side: str = settings.get("padding_side", "right")
         self.model_max_length = engine.info.max_length
         self.init_kwargs = settings
-        self._has_types = model.get("type_vocab_size", 0) > 1
+        self._has_types = engine.info.num_token_types > 1
         for name in NAMED_TOKENS:
             token = settings.get(f"{name}_token")
             token = token.get("content") if isinstance(token, dict) else token
@@ -148,7 +148,15 @@ class Tokenizer:
             encoding["length"] = [len(row[0]) for row in rows]
         return encoding
 
-    def _tokenize(self, texts, text_pair, is_one, add_special_tokens, truncation, max_length):
+    def _tokenize(
+        self,
+        texts: list[str],
+        text_pair: str | Iterable[str] | None,
+        is_one: bool,
+        add_special_tokens: bool,
+        truncation: bool | str | None,
+        max_length: int | None,
+    ) -> list[Any]:
         if truncation not in _TRUNCATION + _NO_TRUNCATION:
             if text_pair is not None:
                 raise ValueError(f"truncation is {truncation!r}, wanted True or 'longest_first' for pairs")
@@ -157,7 +165,11 @@ class Tokenizer:
         limit = None
         if truncate and max_length is not None:
             limit = min(max_length, self._engine.info.max_positions)
-        options = {"truncate": truncate, "add_special_tokens": add_special_tokens, "max_length": limit}
+        options: dict[str, Any] = {
+            "truncate": truncate,
+            "add_special_tokens": add_special_tokens,
+            "max_length": limit,
+        }
         if text_pair is None:
             return self._engine.tokenize(texts, **options)
         others = [text_pair] if is_one and isinstance(text_pair, str) else list(text_pair)
@@ -174,7 +186,9 @@ class Tokenizer:
             return max(max_length if max_length is not None else self.model_max_length, *lengths, 0)
         raise ValueError(f"padding is {padding!r}, wanted True, False, 'longest', 'max_length' or 'do_not_pad'")
 
-    def encode(self, text: str, text_pair: str | None = None, *, return_tensors: str | None = None, **options: Any):
+    def encode(
+        self, text: str, text_pair: str | None = None, *, return_tensors: str | None = None, **options: Any
+    ) -> Any:
         """The token ids of one text: a list, or with `return_tensors` an array [1, tokens]."""
         if not isinstance(text, str):
             raise TypeError(f"encode wants str, got {type(text).__name__}; batch_encode_plus takes a list of str")
@@ -232,7 +246,7 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         """How many words the model has."""
-        return int(read_json(transformer_folder(pathlib.Path(self.name_or_path)) / "config.json").get("vocab_size", 0))
+        return self._engine.info.vocab_size
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.name_or_path!r}, padding_side={self.padding_side!r})"

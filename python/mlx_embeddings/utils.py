@@ -8,13 +8,16 @@ import pathlib
 import warnings
 from typing import Any
 
-from ._core import Engine, canonical_model_name, supported_model_types
+from ._core import Engine, canonical_model_name, find_model, model_families, supported_model_types
 from .errors import ModelNotFoundError
 from .model import Model
 from .tokenizer import Tokenizer, read_json, transformer_folder
 
 __all__ = ["ModelNotFoundError", "check_config", "load"]
 
+_ENGINE_OPTIONS = (
+    "task", "device", "precision", "threads", "pooling", "expand_quantized", "adapter", "revision", "offline",
+)  # fmt: skip
 _NEEDS_REMOTE_CODE = {"qwen3_vl": "its processor is Python code of the model's repository"}
 
 
@@ -56,23 +59,32 @@ def load(
 
     :param tokenizer_config: replaces entries of tokenizer_config.json
     :param model_config: options of `Engine.load`: task, device, precision, threads, pooling, expand_quantized,
-        revision, offline
+        adapter, revision, offline
     :param adapter_path: a LoRA adapter that is merged into the model
     :param lazy: accepted; weights are mapped from the file in any case
     :param trust_remote_code: accepted where a model asks for it; no code of a repository is ever run
     """
+    del lazy
     name = os.fspath(path_or_hf_repo)
     if not isinstance(name, str):
         raise TypeError(f"the model's name is {type(name).__name__}, wanted str or a path")
     if not name.strip():
         raise ValueError("Model path/repo cannot be empty.")
-    folder = pathlib.Path(canonical_model_name(name))
-    if folder.is_dir():
-        check_config(read_json(transformer_folder(folder) / "config.json"), trust_remote_code)
     options = dict(model_config or {})
+    if unknown := [key for key in options if key not in _ENGINE_OPTIONS]:
+        raise TypeError(f"model_config has no option {unknown[0]!r}, wanted some of {', '.join(_ENGINE_OPTIONS)}")
+    if not os.path.exists(name):
+        check_config({"model_type": _family_type(name)}, trust_remote_code)  # before anything is downloaded
+    folder = find_model(name, revision=options.pop("revision", None), offline=options.get("offline", False))
+    check_config(read_json(transformer_folder(pathlib.Path(folder)) / "config.json"), trust_remote_code)
     if adapter_path is not None:
         options["adapter"] = os.fspath(adapter_path)
-    engine = Engine.load(name, **options)
-    for name in ("task", "revision"):  # another head comes from the same folder
-        options.pop(name, None)
+    engine = Engine.load(folder, **options)
+    options.pop("task", None)  # another head comes from the same folder
     return Model(engine, **options), Tokenizer(engine, **(tokenizer_config or {}))
+
+
+def _family_type(name: str) -> str | None:
+    """The model_type of a family's name or of one of its models, where that is known."""
+    canonical = canonical_model_name(name)
+    return next((f.model_type for f in model_families() if canonical in (f.default_model, *f.variants)), None)

@@ -21,6 +21,8 @@ void bind_info(nb::module_& module) {
       .def_ro("score_function", &ModelInfo::score_function)
       .def_ro("is_listwise", &ModelInfo::is_listwise)
       .def_ro("mask_token", &ModelInfo::mask_token)
+      .def_ro("vocab_size", &ModelInfo::vocab_size)
+      .def_ro("num_token_types", &ModelInfo::num_token_types)
       .def_ro("hidden_size", &ModelInfo::hidden_size)
       .def_ro("num_layers", &ModelInfo::num_layers)
       .def_ro("embedding_dim", &ModelInfo::embedding_dim)

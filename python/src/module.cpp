@@ -13,6 +13,7 @@
 #include "call.h"
 #include "choices.h"
 #include "mlxe/families.h"
+#include "mlxe/hub.h"
 #include "mlxe/version.h"
 
 namespace nb = nanobind;
@@ -41,7 +42,16 @@ LoadedEngine load(const std::string& model, const std::string& task, const std::
   return call.run([&] { return LoadedEngine(Engine::load(model, options)); });
 }
 
-void bind_families(nb::module_& module) {
+std::string folder_of(const std::string& name, std::optional<std::string> revision, bool offline) {
+  HubOptions options;
+  options.revision = std::move(revision);
+  options.offline = offline;
+  Call call;
+  options.on_progress = call.transfer();
+  return call.run([&] { return find_model(name, options).folder; });
+}
+
+void bind_names(nb::module_& module) {
   nb::class_<ModelFamily>(module, "ModelFamily", "Models whose short names are known.")
       .def_ro("name", &ModelFamily::name)
       .def_ro("model_type", &ModelFamily::model_type)
@@ -51,6 +61,8 @@ void bind_families(nb::module_& module) {
   module.def("model_families", &model_families, "All known families, sorted by name.");
   module.def("canonical_model_name", &canonical_model_name, "name"_a,
              "What a name stands for: an alias for its repository, anything else for itself.");
+  module.def("find_model", &folder_of, "name"_a, nb::kw_only(), "revision"_a = nb::none(), "offline"_a = false,
+             "The folder that a name stands for; what the Hugging Face cache lacks of it is downloaded.");
   module.def("supported_model_types", &supported_model_types, "The values of model_type that can be loaded.");
 }
 
@@ -60,10 +72,10 @@ void bind_families(nb::module_& module) {
 NB_MODULE(_core, module) {
   using nb::literals::operator""_a;
   module.doc() = "The engine: C++ underneath, numpy arrays in and out. The package above it is mlx_embeddings.";
-  module.attr("__version__") = MLXE_VERSION;
+  module.attr("version") = MLXE_VERSION;
   mlxe::python::bind_errors();
   mlxe::python::bind_info(module);
-  mlxe::python::bind_families(module);
+  mlxe::python::bind_names(module);
   mlxe::python::EngineClass engine(module, "Engine",
                                    "A loaded model. It never changes, and may be called from many threads at once.");
   engine.def_static("load", &mlxe::python::load, "model"_a, nb::kw_only(), "task"_a = "auto", "device"_a = "auto",

@@ -301,6 +301,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
 
   info.path = folder.string();
   info.model_type = architecture.model_type;
+  info.vocab_size = traits.vocab_size;
+  info.num_token_types = traits.num_token_types;
   info.hidden_size = traits.hidden_size;
   info.num_layers = traits.num_layers;
   info.num_parameters = weights.num_parameters();

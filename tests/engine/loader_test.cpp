@@ -32,6 +32,8 @@ TEST(Loader, TellsWhatItLoadedAndWhereEachChoiceCameFrom) {
 
   EXPECT_EQ(info.path, tiny.folder.path());
   EXPECT_EQ(info.model_type, "bert");
+  EXPECT_EQ(info.vocab_size, 24);
+  EXPECT_EQ(info.num_token_types, 2);
   EXPECT_EQ(info.hidden_size, 8);
   EXPECT_EQ(info.num_layers, 2);
   EXPECT_EQ(info.embedding_dim, 4);

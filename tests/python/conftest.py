@@ -43,6 +43,21 @@ def small():
 
 
 @pytest.fixture(scope="session")
+def pair(fixtures):
+    """What `load` gives for a fixture, each loaded once."""
+    from mlx_embeddings import load
+
+    cache = {}
+
+    def get(name):
+        if name not in cache:
+            cache[name] = load(fixtures / name)
+        return cache[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
 def program():
     """Runs the C++ program and gives what it prints."""
 
@@ -57,8 +72,9 @@ def program():
 def script():
     """Runs Python code in a process of its own."""
 
-    def run(code, *arguments, **options):
+    def run(code, *arguments, preload=None):
         command = [sys.executable, "-c", code, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+        environment = {**os.environ, **({"LD_PRELOAD": preload} if preload else {})}
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
     return run

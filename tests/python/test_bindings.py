@@ -1,5 +1,6 @@
 # The engine as Python sees it: the numbers of the C++ program, arrays without a copy, errors of the right kind.
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -110,6 +111,13 @@ def test_errors_know_the_input_that_they_are_about_and_are_builtin_kinds(small):
     assert issubclass(errors.FileError, OSError)
     assert issubclass(errors.NonFiniteError, ArithmeticError)
     assert mlx_embeddings.Error is errors.Error
+
+
+def test_errors_travel_between_processes(small):
+    with pytest.raises(errors.TooLongError) as raised:
+        small.engine.embed(["a", "a b c d e"], max_length=4, on_overflow="error")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (type(again), str(again), again.item) == (errors.TooLongError, str(raised.value), 1)
 
 
 def test_strings_of_numpy_are_texts(small):

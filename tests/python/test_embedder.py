@@ -78,6 +78,27 @@ def test_the_report_says_what_was_cut(small):
         small.encode(TEXTS, max_length=5, on_overflow="error")
 
 
+def test_the_limit_of_tokens_may_be_set(fixtures):
+    embedder = Embedder(fixtures / "bert-mean", trust_remote_code=True)
+    assert embedder.max_seq_length == embedder.info.max_length
+    embedder.max_seq_length = 5
+    np.testing.assert_array_equal(embedder.encode(TEXTS), embedder.engine.embed(TEXTS, max_length=5)[0])
+    _, report = embedder.encode(TEXTS, max_length=4, return_report=True)
+    assert report.tokens.max() == 4
+    with pytest.raises(ValueError, match="max_seq_length is 100000, wanted 1 to "):
+        embedder.max_seq_length = 100_000
+    reranker = Embedder(fixtures / "bert-rerank")
+    whole = reranker.predict([("a cat", TEXTS[3])])
+    reranker.max_seq_length = 8
+    assert reranker.predict([("a cat", TEXTS[3])]) == reranker.predict([("a cat", TEXTS[3])], max_length=8) != whole
+    assert reranker.rank("a cat", [TEXTS[3]])[0]["score"] == reranker.predict([("a cat", TEXTS[3])])[0]
+
+
+def test_a_stream_has_no_report(small):
+    with pytest.raises(ValueError, match="a stream gives vectors one by one and has no report"):
+        small.stream(TEXTS, return_report=True)
+
+
 def test_vectors_of_fewer_bits_are_those_of_sentence_transformers():
     rows = np.array([[0.0, -1.0, 2.0] * 3, [1.0, 1.0, -2.0] * 3, [0.25, 0.5, 0.0] * 3], np.float32)
     # quantize_embeddings of sentence-transformers 6.2.0 on the same rows

@@ -85,9 +85,10 @@ def run(monkeypatch, tmp_path):
     from mlx_embeddings import utils
 
     load = utils.load
+    models = dict(MODELS)
 
     def mapped(name, *arguments, **options):
-        folder = MODELS[name]
+        folder = models[name]
         if name == "NousResearch/Minos-v1":
             folder = with_more_positions(folder, tmp_path / "model")
         return load(folder, *arguments, **options)
@@ -95,7 +96,8 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(utils, "load", mapped)
     monkeypatch.setattr(mlx_embeddings, "load", mapped)
 
-    def run_block(name):
+    def run_block(name, others=None):
+        models.update(others or {})
         # One block uses `mx` and leaves its import to the reader.
         variables = {"__name__": "__main__", "mx": mx}
         exec(compile(blocks()[name], name, "exec"), variables)
@@ -143,6 +145,22 @@ def test_multiple_texts_comparison(run, engine, capsys):
     np.testing.assert_allclose(ran["similarity_matrix"], expected @ expected.T, atol=1e-5)  # sums in another order
     assert "Similarity between sequence 1 and sequence 2: " in capsys.readouterr().out
     assert "matplotlib" in sys.modules
+
+
+def test_texts_are_compared_by_a_model_of_four_bits_too(run, minilm_folder, tmp_path):
+    # What the README names: its scales are float16, and so are the vectors that scikit-learn is handed.
+    pytest.importorskip("sklearn")
+    pytest.importorskip("seaborn")
+    from mlx_embeddings import Engine, convert
+
+    convert(minilm_folder, tmp_path / "4bit", quantize=True)
+    name = "mlx-community/all-MiniLM-L6-v2-4bit"
+    ran = run("Multiple Texts Comparison", {name: tmp_path / "4bit"})
+    expected, _ = Engine.load(str(tmp_path / "4bit")).embed(ran["texts"])
+    found = np.array(ran["embeddings"])
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, expected.astype(np.float16))
+    np.testing.assert_allclose(ran["similarity_matrix"], expected @ expected.T, atol=2e-3)  # float16 keeps 11 bits
 
 
 def test_masked_language_modeling_of_several_texts(run, engine, capsys):

@@ -22,6 +22,15 @@ def test_the_stub_names_what_the_module_has(tmp_path):
     assert code == 0, said
 
 
+def test_the_package_itself_is_typed_throughout(tmp_path):
+    # Frameworks that are not installed here are Any; what an adapter derives from them cannot be checked.
+    code, said = check(
+        "mypy", "-p", "mlx_embeddings", "--disallow-untyped-defs", "--disallow-incomplete-defs", "--warn-unreachable",
+        "--ignore-missing-imports", "--no-incremental", cwd=tmp_path,
+    )  # fmt: skip
+    assert code == 0, said
+
+
 PROGRAM = """
 import numpy as np
 from mlx_embeddings import Embedder, Engine, load, similarity

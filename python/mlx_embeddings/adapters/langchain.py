@@ -58,7 +58,7 @@ class MLXReranker(BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         texts = [document.page_content for document in documents]
-        ranked = self._embedder.rank(query, texts, top_k=self.top_n, **_given(instruction=self.instruction))
+        ranked = self._embedder.rank(query, texts, top_k=self.top_n, instruction=self.instruction)
         return [
             Document(
                 page_content=documents[entry["corpus_id"]].page_content,
@@ -66,7 +66,3 @@ class MLXReranker(BaseDocumentCompressor):
             )
             for entry in ranked
         ]
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

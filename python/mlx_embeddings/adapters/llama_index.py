@@ -84,6 +84,7 @@ class MLXRerank(BaseNodePostprocessor):
         if query_bundle is None:
             raise ValueError("reranking wants a query")
         texts = [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
-        options = {"instruction": self.instruction} if self.instruction is not None else {}
-        ranked = self._embedder.rank(query_bundle.query_str, texts, top_k=self.top_n, **options)
+        ranked = self._embedder.rank(
+            query_bundle.query_str, texts, top_k=self.top_n, instruction=self.instruction
+        )
         return [NodeWithScore(node=nodes[entry["corpus_id"]].node, score=entry["score"]) for entry in ranked]

@@ -50,7 +50,7 @@ class MLXEncoder:
         texts = [text for batch in inputs for text in batch["text"]]
         return self.embedder.encode(texts, **self._prompt(task_metadata, prompt_type))
 
-    def _prompt(self, task: Any, prompt_type: Any) -> dict[str, str]:
+    def _prompt(self, task: Any, prompt_type: Any) -> dict[str, Any]:
         kind = getattr(prompt_type, "value", prompt_type)
         names = [f"{task.name}-{kind}", task.name, f"{task.type}-{kind}", task.type]
         for name in names + ([kind] if kind else []):

@@ -24,6 +24,13 @@ namespace {
 constexpr const char* kModuleName = "libmlxe_backend_mlx.so";  // CMake calls modules .so on a Mac too
 constexpr const char* kModuleVariable = "MLXE_MLX_BACKEND";
 
+/// Of the file that this code is in: the program, or a library that was loaded into another one (Python's module).
+std::filesystem::path own_path() {
+  Dl_info info{};
+  const int found = dladdr(reinterpret_cast<const void*>(&kModuleName), &info);
+  return found != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+}
+
 std::filesystem::path program_path() {
   std::error_code error;
 #if defined(__APPLE__)
@@ -41,7 +48,9 @@ std::filesystem::path module_path() {
   if (const char* path = std::getenv(kModuleVariable); path != nullptr && *path != '\0') {
     return path;
   }
-  return program_path().parent_path() / kModuleName;
+  std::error_code error;
+  std::filesystem::path beside_us = own_path().parent_path() / kModuleName;
+  return std::filesystem::exists(beside_us, error) ? beside_us : program_path().parent_path() / kModuleName;
 }
 
 [[noreturn]] void unsupported(const std::filesystem::path& path, std::string_view problem) {

@@ -23,6 +23,16 @@ mx::Device best_device() {
   return mx::is_available(mx::Device(mx::Device::gpu)) ? mx::Device(mx::Device::gpu) : mx::Device(mx::Device::cpu);
 }
 
+// Its interface is C++: another release may have the same names and other layouts behind them.
+void check_libmlx() {
+  const std::string built_with = fmt::format("{}.{}.{}", MLX_VERSION_MAJOR, MLX_VERSION_MINOR, MLX_VERSION_PATCH);
+  if (built_with != mx::version()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the mlx backend was built with libmlx {} and this is libmlx {}, wanted the same",
+                            built_with, mx::version()));
+  }
+}
+
 class MlxBackend final : public Backend {
  public:
   // A stream of our own that any thread may use (the mutex orders them): libmlx's default ones belong to threads.
@@ -69,6 +79,7 @@ extern "C" const char* mlxe_mlx_module_version() {
 }
 
 extern "C" mlxe::Backend* mlxe_mlx_module_make() {
+  mlxe::mlx_backend::check_libmlx();
   // libmlx multiplies float32 matrices in tf32 on CUDA unless told otherwise, which is not what "fp32" promises.
   // It reads the variable once, at its first product; a caller's own setting wins.
   setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0);

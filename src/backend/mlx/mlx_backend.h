@@ -7,8 +7,9 @@
 
 namespace mlxe {
 
-/// Loads the module libmlxe_backend_mlx beside the program (or at MLXE_MLX_BACKEND) and makes its backend.
-/// \throws Error{kUnsupported} saying what is missing: the module, or libmlx itself
+/// Loads the module libmlxe_backend_mlx and makes its backend. The module lies at MLXE_MLX_BACKEND, else beside the
+/// library that this code is in (Python's), else beside the program.
+/// \throws Error{kUnsupported} saying what is missing or of another version: the module, or libmlx itself
 [[nodiscard]] std::unique_ptr<Backend> load_mlx_backend();
 
 }  // namespace mlxe
