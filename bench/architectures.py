@@ -112,18 +112,21 @@ def table_of(rows: list, lengths: list) -> str:
     return "\n".join(lines) + "\n"
 
 
-def scale(args) -> list:
-    """Rows of (length, cost of a token over that of the shortest length) for one model."""
+def scale(args) -> tuple:
+    """Rows of (length, cost of a token and its operations over those at the shortest length) for one model, and the
+    instruction set."""
     rows = []
     for tokens in args.scaling_lengths:
         count = max(1, args.tokens // tokens)
-        runs = [rate(args.models / args.scaling, tokens, count, args.threads, args.precision)["tokens_per_s"]
+        runs = [rate(args.models / args.scaling, tokens, count, args.threads, args.precision)
                 for _ in range(args.turns)]
-        rows.append((tokens, statistics.median(runs)))
+        instruction_set = runs[0]["instruction_set"]
+        rows.append((tokens, statistics.median(run["tokens_per_s"] for run in runs)))
         print(json.dumps({"model": args.scaling, "length": tokens, "tokens_per_s": rows[-1][1]}), flush=True)
     first = rows[0]
     wanted = [operations(args.models / args.scaling, tokens) / tokens for tokens, _ in rows]
-    return [(tokens, first[1] / speed, operation / wanted[0]) for (tokens, speed), operation in zip(rows, wanted)]
+    costs = [(tokens, first[1] / speed, operation / wanted[0]) for (tokens, speed), operation in zip(rows, wanted)]
+    return costs, instruction_set
 
 
 def main():
@@ -143,9 +146,13 @@ def main():
                         default=[16, 64, 256, 1024, 4096, 16384, 32768])
     args = parser.parse_args()
     if args.scaling:
-        print("\n| tokens | cost of a token | operations of a token |\n| --- | --- | --- |")
-        for tokens, cost, operation in scale(args):
-            print(f"| {tokens:,} | {cost:.2f} | {operation:.2f} |")
+        costs, instruction_set = scale(args)
+        table = "| tokens | cost of a token | operations of a token |\n| --- | --- | --- |\n" + "".join(
+            f"| {tokens:,} | {cost:.2f} | {operation:.2f} |\n" for tokens, cost, operation in costs)
+        print(f"\n{table}")
+        if args.write:
+            title = f"Length of a text, {args.scaling}, {args.precision}, over the shortest"
+            performance_page.write(args.write, [(title, table)], instruction_set, None)
         return
     args.names = args.names or sorted(path.parent.name for path in args.models.glob("*/config.json"))
     if BASE not in args.names:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import architectures
 
@@ -42,3 +43,16 @@ def test_the_table_has_a_row_for_each_architecture():
 
 def test_texts_have_the_wanted_tokens():
     assert architectures.texts_of(5, 2) == "time time time\ntime time time\n"
+
+
+def test_the_cost_of_length_goes_to_the_page(tmp_path, monkeypatch):
+    speeds = {10: 200.0, 20: 100.0}
+    monkeypatch.setattr(architectures, "rate", lambda _, tokens, *rest: {
+        "tokens_per_s": speeds[tokens], "instruction_set": "avx2"})  # fmt: skip
+    monkeypatch.setattr(architectures, "operations", lambda _, tokens: tokens * (3.0 if tokens > 10 else 2.0))
+    page = tmp_path / "performance.md"
+    monkeypatch.setattr(sys, "argv", ["x", "--scaling", "m", "--scaling-lengths", "10", "20", "--write", str(page)])
+    architectures.main()
+    text = page.read_text(encoding="utf-8")
+    assert "## avx2" in text and "Length of a text, m, fp32" in text
+    assert "| 10 | 1.00 | 1.00 |" in text and "| 20 | 2.00 | 1.50 |" in text
