@@ -32,14 +32,14 @@ def progress_bar(total: int, wanted: bool | None) -> Iterator[Callable[[int, int
         shown = True
         filled = _WIDTH * done // max(of, 1)
         bar = "#" * filled + "." * (_WIDTH - filled)
-        rate = tokens / elapsed if elapsed > 0 else 0
-        sys.stderr.write(f"\r[{bar}] {done}/{of} texts, {rate:.0f} tokens/s ")
+        rate = f", {tokens / elapsed:.0f} tokens/s" if tokens and elapsed > 0 else ""
+        sys.stderr.write(f"\r[{bar}] {done}/{of} texts{rate} ")
         sys.stderr.flush()
 
     try:
         yield show
-        if wanted:
-            show(total, total, 0) if not shown else None
+        if wanted and not shown:  # the call was over before it was asked how far it is
+            show(total, total, 0)
     finally:
         if shown:
             sys.stderr.write("\n")
