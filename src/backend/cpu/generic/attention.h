@@ -49,23 +49,19 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
   product.panel_end = panel_end;
   multiply_rows<P, kRows, kVectors>({q, args.ldq, rows, args.head_dim}, product, args.scratch + at.rows);
 
-  RelativeRow relative;
-  if (args.bucket_of_distance != nullptr) {
-    compare_tile(args, at, head, query, rows, {first + tile.begin, first + tile.end});
-    relative = relative_row(args, at, first);
-  }
   KeyRange keys[kRows];
   for (int r = 0; r < rows; ++r) {
     const KeyRange visible = visible_keys(args, query + r, 1);
     const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
     keys[r] = {begin, larger(smaller(visible.end - first, tile.end), begin)};
     if (args.biased) {
-      add_biases(args, relative, head, query + r, {keys[r].begin + first, keys[r].end + first},
-                 scores + r * ld_scores - first);
-      if (relative.by_query != nullptr) {
-        relative.by_query += at.ld_buckets;
-      }
+      add_biases(args, head, query + r, {keys[r].begin + first, keys[r].end + first}, scores + r * ld_scores - first);
     }
+  }
+  if (args.bucket_of_distance != nullptr) {
+    const KeyRange compared = {first + tile.begin, first + tile.end};
+    compare_tile(args, at, head, query, rows, compared);
+    add_relative<V>(relative_scores(args, at, first), query, rows, compared, scores - first, ld_scores);
   }
   float keep[kRows];
   soften_tile<P, kRows>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total, keep);

@@ -21,55 +21,93 @@ inline KeyRange visible_keys(const AttentionArgs& args, int query, int rows) {
   return {begin, end};
 }
 
-/// Writes AttentionScratch::rows_of_distance.
+/// Writes AttentionScratch::rows_of_distance and breaks.
 template <class P, int kRows, int kVectors>
 void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at) {
   std::int32_t* rows = reinterpret_cast<std::int32_t*>(args.scratch + at.rows_of_distance);
+  std::int32_t* breaks = reinterpret_cast<std::int32_t*>(args.scratch + at.breaks);
   const int far = args.max_relative_distance;
-  for (int distance = 1 - args.length; distance < args.length; ++distance) {
-    const int clamped = smaller(larger(distance, -far), far);
-    rows[distance + args.length - 1] = args.bucket_of_distance[clamped + far] - args.first_bucket;
+  for (int i = 0; i < 2 * args.length - 1; ++i) {
+    const int distance = smaller(larger(i - args.length + 1, -far), far);
+    rows[i] = args.bucket_of_distance[distance + far] - args.first_bucket;
+    breaks[i] = i == 0 ? 0 : breaks[i - 1] + static_cast<int>(rows[i] != rows[i - 1] + 1);
   }
 }
 
-/// Relative scores of rows of x with the packed positions of all distances from `least` to `greatest`; others are left
-/// out where whole panels are. c is [x.count, ld_buckets].
+/// A head's positions in panels: AttentionScratch::positions, from the last one to the first if `mirrored`.
+template <class P, int kRows, int kVectors>
+void pack_positions(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, const float* positions,
+                    std::ptrdiff_t ld, int head, bool mirrored) {
+  const float* first = positions + head * args.head_dim;
+  const HeadRows rows = mirrored ? HeadRows{first + (args.num_buckets - 1) * ld, -ld, args.num_buckets, args.head_dim}
+                                 : HeadRows{first, ld, args.num_buckets, args.head_dim};
+  pack_transposed<P, kVectors>(rows, args.scratch + at.positions, args.scratch + at.rows);
+}
+
+/// Relative scores of rows of x with the packed positions in columns from `first` to `last`; others are left out where
+/// whole panels are. c is [x.count, ld_buckets].
 template <class P, int kRows, int kVectors>
 void compare_with_positions(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at,
-                            const HeadRows& x, int least, int greatest, float* c) {
+                            const HeadRows& x, int first, int last, float* c) {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
-  const std::int32_t* rows =
-      reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
   GemmArgs product;
   product.b = args.scratch + at.positions;
   product.c = c;
   product.ldc = at.ld_buckets;
-  product.n = static_cast<int>(at.ld_buckets);
-  product.panel_begin = rows[least] / kPanel;
-  product.panel_end = rows[greatest] / kPanel + 1;
+  product.n = round_up(args.num_buckets, kPanel);
+  product.panel_begin = first / kPanel;
+  product.panel_end = last / kPanel + 1;
   multiply_rows<P, kRows, kVectors>(x, product, args.scratch + at.rows);
 }
 
-/// A head's positions in panels: AttentionScratch::positions.
+/// Relative scores where queries and keys find them; either kind may be null.
+struct RelativeScores {
+  const float* by_query = nullptr;                 // AttentionScratch::by_query of the tile's first query
+  const float* by_key = nullptr;                   // AttentionScratch::by_key of key 0
+  std::ptrdiff_t ld = 0;                           // between queries, and between keys
+  const std::int32_t* rows_of_distance = nullptr;  // of distance 0
+  const std::int32_t* breaks = nullptr;            // likewise
+  int last_row = 0;
+
+  /// The column of by_key that holds distance query - key.
+  int key_column(int distance) const { return rows_of_distance[distance]; }
+  /// That of by_query: mirrored, so that its columns ascend with the keys.
+  int query_column(int distance) const { return last_row - rows_of_distance[distance]; }
+  /// Whether each distance from `least` to `greatest` has the row next to that of the one before.
+  bool are_neighbours(int least, int greatest) const { return breaks[least] == breaks[greatest]; }
+};
+
 template <class P, int kRows, int kVectors>
-void pack_positions(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, const float* positions,
-                    std::ptrdiff_t ld, int head) {
-  const HeadRows rows = {positions + head * args.head_dim, ld, args.num_buckets, args.head_dim};
-  pack_transposed<P, kVectors>(rows, args.scratch + at.positions, args.scratch + at.rows);
+RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int first) {
+  RelativeScores found;
+  found.by_query = args.position_keys != nullptr ? args.scratch + at.by_query : nullptr;
+  found.by_key = args.position_queries != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
+  found.ld = at.ld_buckets;
+  found.rows_of_distance = reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
+  found.breaks = reinterpret_cast<const std::int32_t*>(args.scratch + at.breaks) + args.length - 1;
+  found.last_row = args.num_buckets - 1;
+  return found;
 }
 
-/// What the keys [first, first + count) give at each distance (AttentionScratch::by_key); then positions are packed for
-/// compare_tile.
+/// What the keys [first, first + count) give at each distance to a query (AttentionScratch::by_key); then positions are
+/// packed for compare_tile.
 template <class P, int kRows, int kVectors>
 void compare_keys(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int head, int first,
                   int count) {
-  if (args.position_queries != nullptr && count > 0) {
-    pack_positions(args, at, args.position_queries, args.ld_position_queries, head);
-    const HeadRows keys = {args.k + first * args.ldk, args.ldk, count, args.head_dim};
-    compare_with_positions(args, at, keys, 1 - first - count, args.length - 1 - first, args.scratch + at.by_key);
+  const RelativeScores relative = relative_scores(args, at, first);
+  if (args.position_queries != nullptr) {
+    pack_positions(args, at, args.position_queries, args.ld_position_queries, head, false);
+    // Key by key there are `length` distances, not all that two tokens can have.
+    for (int begin = 0; begin < count; begin += kRows) {
+      const int key = first + begin;
+      const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
+      compare_with_positions(args, at, keys, relative.key_column(1 - key - keys.count),
+                             relative.key_column(args.length - 1 - key),
+                             args.scratch + at.by_key + begin * at.ld_buckets);
+    }
   }
   if (args.position_keys != nullptr) {
-    pack_positions(args, at, args.position_keys, args.ld_position_keys, head);
+    pack_positions(args, at, args.position_keys, args.ld_position_keys, head, true);
   }
 }
 
@@ -79,53 +117,70 @@ template <class P, int kRows, int kVectors>
 void compare_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int head, int query,
                   int rows, KeyRange keys) {
   if (args.position_keys != nullptr) {
+    const RelativeScores relative = relative_scores(args, at, 0);
     const HeadRows queries = {args.q + query * args.ldq + head * args.head_dim, args.ldq, rows, args.head_dim};
-    compare_with_positions(args, at, queries, query - keys.end + 1, query + rows - 1 - keys.begin,
-                           args.scratch + at.by_query);
+    compare_with_positions(args, at, queries, relative.query_column(query + rows - 1 - keys.begin),
+                           relative.query_column(query - keys.end + 1), args.scratch + at.by_query);
   }
 }
 
-/// Relative scores as one query finds them; either may be null.
-struct RelativeRow {
-  const float* by_query = nullptr;  // [bucket columns]
-  const float* by_key = nullptr;    // of key 0: [bucket columns], row stride ld
-  std::ptrdiff_t ld = 0;
-  const std::int32_t* rows_of_distance = nullptr;  // of distance 0
-};
-
-/// That of the first query of a tile, after compare_keys and compare_tile.
-template <class P, int kRows, int kVectors>
-RelativeRow relative_row(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int first) {
-  RelativeRow row;
-  row.by_query = args.position_keys != nullptr ? args.scratch + at.by_query : nullptr;
-  row.by_key = args.position_queries != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
-  row.ld = at.ld_buckets;
-  row.rows_of_distance = reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
-  return row;
-}
-
-inline void add_relative(const RelativeRow& relative, int query, KeyRange keys, float* scores) {
-  const std::int32_t* rows = relative.rows_of_distance + query;
-  if (relative.by_query != nullptr && relative.by_key != nullptr) {
-    for (int key = keys.begin; key < keys.end; ++key) {
-      const std::int32_t row = rows[-key];
-      scores[key] += relative.by_query[row] + relative.by_key[key * relative.ld + row];
+/// Adds the relative scores of a tile's queries with keys [key, key + count), where every distance has a row of its
+/// own next to its neighbours': by_query holds the keys of a query side by side, by_key the queries of a key.
+/// \param scores  of the first query with key `key`, row stride ld; whole vectors are touched
+template <class V>
+void add_neighbours(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
+                    std::ptrdiff_t ld) {
+  const int first_column = relative.query_column(query - key);
+  for (int r = 0; r < rows; r += V::kWidth) {
+    V from_keys[V::kWidth];
+    for (int i = 0; i < V::kWidth; ++i) {
+      from_keys[i] =
+          relative.by_key == nullptr || i >= count
+              ? V::zero()
+              : V::load(relative.by_key + (key + i) * relative.ld + relative.key_column(query + r - key - i));
     }
-  } else if (relative.by_query != nullptr) {
-    for (int key = keys.begin; key < keys.end; ++key) {
-      scores[key] += relative.by_query[rows[-key]];
-    }
-  } else if (relative.by_key != nullptr) {
-    for (int key = keys.begin; key < keys.end; ++key) {
-      scores[key] += relative.by_key[key * relative.ld + rows[-key]];
+    V::transpose(from_keys);
+    for (int i = r; i < rows && i < r + V::kWidth; ++i) {
+      const V from_query =
+          relative.by_query != nullptr ? V::load(relative.by_query + i * relative.ld + first_column - i) : V::zero();
+      (V::load(scores + i * ld) + (from_query + from_keys[i - r])).store(scores + i * ld);
     }
   }
 }
 
-/// Scores of one query with keys [begin, end) become scale * score + biases.
+/// As add_neighbours, whatever the distances.
+inline void add_one_by_one(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
+                           std::ptrdiff_t ld) {
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < count; ++j) {
+      const int distance = query + i - key - j;
+      const float from_query =
+          relative.by_query != nullptr ? relative.by_query[i * relative.ld + relative.query_column(distance)] : 0.0F;
+      const float from_key =
+          relative.by_key != nullptr ? relative.by_key[(key + j) * relative.ld + relative.key_column(distance)] : 0.0F;
+      scores[i * ld + j] += from_query + from_key;
+    }
+  }
+}
+
+/// Adds the relative scores of a tile: of `rows` queries from `query` on with keys [keys.begin, keys.end).
+/// \param scores  of the first query with key 0, row stride ld; whole vectors from keys.begin on are touched
+template <class V>
+void add_relative(const RelativeScores& relative, int query, int rows, KeyRange keys, float* scores,
+                  std::ptrdiff_t ld) {
+  for (int key = keys.begin; key < keys.end; key += V::kWidth) {
+    const int count = smaller(keys.end - key, V::kWidth);
+    if (relative.are_neighbours(query - key - count + 1, query + rows - 1 - key)) {
+      add_neighbours<V>(relative, query, rows, key, count, scores + key, ld);
+    } else {
+      add_one_by_one(relative, query, rows, key, count, scores + key, ld);
+    }
+  }
+}
+
+/// Scores of one query with keys [begin, end) become scale * score + what their distance adds.
 /// \param scores  of key 0; only [begin, end) is touched
-inline void add_biases(const AttentionArgs& args, const RelativeRow& relative, int head, int query, KeyRange keys,
-                       float* scores) {
+inline void add_biases(const AttentionArgs& args, int head, int query, KeyRange keys, float* scores) {
   for (int key = keys.begin; key < keys.end; ++key) {
     scores[key] *= args.scale;
   }
@@ -144,7 +199,6 @@ inline void add_biases(const AttentionArgs& args, const RelativeRow& relative, i
       scores[key] += bias[2 * far];
     }
   }
-  add_relative(relative, query, keys, scores);
 }
 
 }  // namespace

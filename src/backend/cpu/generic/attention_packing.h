@@ -37,10 +37,11 @@ struct AttentionScratch {
   std::ptrdiff_t total = 0;    // [num_q_heads * length]: sum of its exponentials
   // With relative positions:
   std::ptrdiff_t rows_of_distance = 0;  // [2 * length - 1] integers: row of the position of distance i - j
+  std::ptrdiff_t breaks = 0;            // likewise: up to there, distances whose row is not next to the one before
   std::ptrdiff_t positions = 0;         // [bucket panels][head words][kPanel], of keys or of queries
-  std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]
+  std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]: the last bucket first
   std::ptrdiff_t by_key = 0;            // [block keys][bucket columns]
-  std::ptrdiff_t ld_buckets = 0;        // bucket columns: num_buckets rounded up to a panel
+  std::ptrdiff_t ld_buckets = 0;        // bucket columns: whole panels, and a vector lest all rows start in one set
   std::ptrdiff_t size = 0;
 
   explicit AttentionScratch(const AttentionSize& of) {
@@ -54,12 +55,13 @@ struct AttentionScratch {
     total = largest + queries;
     size = total + queries;
     if (of.num_buckets > 0) {
-      ld_buckets = round_up(of.num_buckets, kPanel);
+      ld_buckets = round_up(of.num_buckets, kPanel) + 16;
       rows_of_distance = size;
-      positions = rows_of_distance + round_up(2 * of.length, 16);
+      breaks = rows_of_distance + round_up(2 * of.length, 16);
+      positions = breaks + round_up(2 * of.length, 16);
       by_query = positions + ld_buckets * head_words;
       by_key = by_query + ld_buckets * kRows;
-      size = by_key + ld_buckets * block;
+      size = by_key + ld_buckets * block;  // a row's last columns are followed by 16 floats that may be read
     }
   }
 };
