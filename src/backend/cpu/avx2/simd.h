@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct F32 {
   static constexpr int kWidth = 8;
+  static constexpr bool kLooksUp = false;
   using Raw = __m256;
   Raw v;
 

@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct F32 {
   static constexpr int kWidth = 16;
+  static constexpr bool kLooksUp = true;  // sixteen floats in one instruction
   using Raw = __m512;
   Raw v;
 
@@ -32,6 +33,11 @@ struct F32 {
   static F32 max(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
   static F32 round(F32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  F32 abs() const { return {_mm512_abs_ps(v)}; }
+  /// The float of table[0 .. 16) that the lowest four bits of each lane name.
+  static F32 lookup(const float* table, F32 bits) {
+    return {_mm512_permutexvar_ps(_mm512_castps_si512(bits.v), _mm512_loadu_ps(table))};
+  }
   /// a * 2^n for whole n in [-126, 127].
   static F32 scale_by_power(F32 a, F32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   /// The first `count` lanes, then zeros.

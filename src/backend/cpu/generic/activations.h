@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "backend/cpu/generic/gelu_tables.h"
 #include "tensor/ops.h"
 
 namespace mlxe::cpu::generic {
@@ -65,10 +66,16 @@ inline __attribute__((always_inline)) V activate(Activation activation, V x) {
   switch (activation) {
     case Activation::kNone: return x;
     case Activation::kGeluErf: {
+      if constexpr (V::kLooksUp) {
+        return gelu(kGeluErfTable, x);
+      }
       const V half_x = half * x;
       return V::fma(half_x, erf(x * V::set1(0.70710678F)), half_x);
     }
     case Activation::kGeluTanh: {
+      if constexpr (V::kLooksUp) {
+        return gelu(kGeluTanhTable, x);
+      }
       // 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
       const V u = V::fma(V::set1(0.044715F) * x, x * x, x);
       return x * sigmoid(V::set1(1.5957691F) * u);

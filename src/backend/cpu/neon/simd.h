@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct F32 {
   static constexpr int kWidth = 4;
+  static constexpr bool kLooksUp = false;
   using Raw = float32x4_t;
   Raw v;
 

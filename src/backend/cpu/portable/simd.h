@@ -8,6 +8,7 @@ namespace {  // each translation unit its own: two may compile this with differe
 
 struct F32 {
   static constexpr int kWidth = 4;
+  static constexpr bool kLooksUp = false;
   typedef float Raw __attribute__((vector_size(16)));
   typedef std::int32_t RawInt __attribute__((vector_size(16)));
   Raw v;
