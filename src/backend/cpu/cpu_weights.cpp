@@ -161,7 +161,8 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, con
   }
   // int8 has codes and scales of its own: making them anew in every product took longer than the product (2.6 ns a
   // weight on Zen 3), so it expands at load, to a byte a weight.
-  auto quantized = kernels.values_per_word == 4 ? std::nullopt : keep_quantized(parts, kernels.panel_width, memory);
+  auto quantized =
+      kernels.values_per_word == 4 ? std::nullopt : keep_quantized(parts, kernels.panel_width, memory, parallel_for);
   if (quantized) {
     packed->quantized = *std::move(quantized);
   } else {

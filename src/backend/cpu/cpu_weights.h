@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,9 +40,6 @@ struct ConvTaps final : WeightStorage {
   std::vector<float> taps;  // [taps, channels]
   std::vector<float> bias;  // [channels], or empty
 };
-
-/// Calls f(i) for i in [0, count), in any order and on any threads.
-using ParallelFor = std::function<void(std::size_t count, const std::function<void(std::size_t i)>& f)>;
 
 /// Each gives an empty handle if a tensor has no data.
 /// \throws Error{kInvalidInput} if shapes do not fit

@@ -35,19 +35,17 @@ std::optional<std::vector<Run>> runs_of(std::span<const LinearPart> parts) {
   return runs;
 }
 
-/// Copies columns of `count` elements each, element by element, so that the elements of `width` columns alternate.
-/// What no column fills is zero.
-class Interleaver {
+/// Columns of `count` elements of `size` bytes each, copied so that the elements of the columns of a panel alternate.
+class Interleaved {
  public:
-  Interleaver(WeightMemory& memory, std::size_t num_panels, std::size_t width, std::size_t count, std::size_t size)
-      : width_(width), count_(count), size_(size) {
-    const std::size_t bytes = num_panels * width * count * size;
-    block = memory.allocate((bytes + sizeof(std::int32_t) - 1) / sizeof(std::int32_t));
-    std::memset(block.data, 0, bytes);
+  Interleaved(WeightMemory& memory, std::size_t num_panels, std::size_t width, std::size_t count, std::size_t size)
+      : panel_bytes_(width * count * size), width_(width), count_(count), size_(size) {
+    block = memory.allocate((num_panels * panel_bytes_ + sizeof(std::int32_t) - 1) / sizeof(std::int32_t));
   }
-  void put(std::size_t column, const std::byte* elements) {
-    auto* panel = reinterpret_cast<std::byte*>(block.data) + column / width_ * width_ * count_ * size_;
-    std::byte* out = panel + column % width_ * size_;
+  /// What no column fills stays zero.
+  void clear(std::size_t panel) const { std::memset(start_of(panel), 0, panel_bytes_); }
+  void put(std::size_t column, const std::byte* elements) const {
+    std::byte* out = start_of(column / width_) + column % width_ * size_;
     for (std::size_t i = 0; i < count_; ++i) {
       std::memcpy(out + i * width_ * size_, elements + i * size_, size_);
     }
@@ -55,45 +53,64 @@ class Interleaver {
   WeightMemory::Block block;
 
  private:
+  [[nodiscard]] std::byte* start_of(std::size_t panel) const {
+    return reinterpret_cast<std::byte*>(block.data) + panel * panel_bytes_;
+  }
+
+  std::size_t panel_bytes_;
   std::size_t width_;
   std::size_t count_;
   std::size_t size_;
 };
 
 QuantizedPanels pack_run(std::span<const LinearPart> parts, int rows, int panel_begin, int panel_width,
-                         WeightMemory& memory) {
+                         WeightMemory& memory, const ParallelFor& parallel_for) {
   const HostTensor& first = parts[0].weight;
   const QuantizationFormat& format = first.quantization->format;
-  const int num_panels = (rows + panel_width - 1) / panel_width;
+  const auto width = static_cast<std::size_t>(panel_width);
+  const std::size_t num_columns = static_cast<std::size_t>(rows);
+  const std::size_t num_panels = (num_columns + width - 1) / width;
   QuantizedPanels panels{.format = format,
                          .scale_dtype = first.quantization->scales.dtype,
                          .panel_begin = panel_begin,
-                         .panel_end = panel_begin + num_panels,
+                         .panel_end = panel_begin + static_cast<int>(num_panels),
                          .words = {},
                          .scales = {},
                          .biases = {}};
   const std::size_t count = row_words(format, first.shape[1]);
   const auto groups = static_cast<std::size_t>(first.shape[1] / format.group_size);
   const std::size_t scale_size = size_bytes(panels.scale_dtype);
-  const auto interleaver = [&](std::size_t elements, std::size_t size) {
-    return Interleaver(memory, static_cast<std::size_t>(num_panels), static_cast<std::size_t>(panel_width), elements,
-                       size);
-  };
-  Interleaver words = interleaver(count, sizeof(std::uint32_t));
-  Interleaver scales = interleaver(groups, scale_size);
-  Interleaver biases = interleaver(first.quantization->biases ? groups : 0, scale_size);
-  std::size_t column = 0;
-  for (const LinearPart& part : parts) {
-    const Quantization& quantization = *part.weight.quantization;
-    for (std::size_t row = 0; row < static_cast<std::size_t>(part.weight.shape[0]); ++row) {
-      words.put(column, part.weight.data + row * count * sizeof(std::uint32_t));
-      scales.put(column, quantization.scales.data + row * groups * scale_size);
-      if (quantization.biases) {
-        biases.put(column, quantization.biases->data + row * groups * scale_size);
-      }
-      ++column;
+  const Interleaved words(memory, num_panels, width, count, sizeof(std::uint32_t));
+  const Interleaved scales(memory, num_panels, width, groups, scale_size);
+  const Interleaved biases(memory, num_panels, width, first.quantization->biases ? groups : 0, scale_size);
+  const auto put = [&](std::size_t column, const HostTensor& weight, std::size_t row) {
+    words.put(column, weight.data + row * count * sizeof(std::uint32_t));
+    scales.put(column, weight.quantization->scales.data + row * groups * scale_size);
+    if (weight.quantization->biases) {
+      biases.put(column, weight.quantization->biases->data + row * groups * scale_size);
     }
-  }
+  };
+  // A piece of some hundred kilobytes takes far longer than waking a thread.
+  constexpr std::size_t kPieceWords = std::size_t{1} << 17;
+  const std::size_t pieces = std::clamp<std::size_t>(num_columns * count / kPieceWords, 1, num_panels);
+  parallel_for(pieces, [&](std::size_t piece) {
+    const std::size_t begin = num_panels * piece / pieces;
+    const std::size_t end = num_panels * (piece + 1) / pieces;
+    for (std::size_t panel = begin; panel < end; ++panel) {
+      words.clear(panel);
+      scales.clear(panel);
+      biases.clear(panel);
+    }
+    std::size_t part_begin = 0;  // its first column
+    for (const LinearPart& part : parts) {
+      const std::size_t part_end = part_begin + static_cast<std::size_t>(part.weight.shape[0]);
+      for (std::size_t column = std::max(begin * width, part_begin); column < std::min(end * width, part_end);
+           ++column) {
+        put(column, part.weight, column - part_begin);
+      }
+      part_begin = part_end;
+    }
+  });
   panels.words = words.block;
   panels.scales = scales.block;
   panels.biases = biases.block;
@@ -154,7 +171,7 @@ const void* expand_panel(const MatrixKernels& kernels, std::span<const Quantized
 }  // namespace
 
 std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const LinearPart> parts, int panel_width,
-                                                           WeightMemory& memory) {
+                                                           WeightMemory& memory, const ParallelFor& parallel_for) {
   const std::optional<std::vector<Run>> runs = runs_of(parts);
   if (!runs) {
     return std::nullopt;
@@ -167,7 +184,7 @@ std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const Linea
   std::vector<QuantizedPanels> panels;
   for (const Run& run : *runs) {
     panels.push_back(pack_run(parts.subspan(run.part_begin, run.part_end - run.part_begin), run.rows,
-                              panels.empty() ? 0 : panels.back().panel_end, panel_width, memory));
+                              panels.empty() ? 0 : panels.back().panel_end, panel_width, memory, parallel_for));
   }
   return panels;
 }

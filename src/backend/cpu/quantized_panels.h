@@ -28,7 +28,8 @@ struct QuantizedPanels {
 /// Nothing unless every part is quantised and parts of different formats meet at the edge of a panel.
 /// \param parts  all with data, `in` features each
 [[nodiscard]] std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const LinearPart> parts,
-                                                                         int panel_width, WeightMemory& memory);
+                                                                         int panel_width, WeightMemory& memory,
+                                                                         const ParallelFor& parallel_for);
 
 /// Floats of scratch for multiply_quantized.
 [[nodiscard]] std::size_t expansion_floats(const MatrixKernels& kernels, int k);

@@ -1,8 +1,9 @@
-// WeightMemory: where packed weights lie.
+// WeightMemory: where packed weights lie; ParallelFor: who packs them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace mlxe::cpu {
@@ -22,5 +23,8 @@ class WeightMemory {
   std::size_t used_ = 0;
   std::size_t size_ = 0;
 };
+
+/// Calls f(i) for i in [0, count), in any order and on any threads.
+using ParallelFor = std::function<void(std::size_t count, const std::function<void(std::size_t i)>& f)>;
 
 }  // namespace mlxe::cpu
