@@ -23,11 +23,20 @@ struct Fp32Product {
   static void store_words(const V (&values)[1], void* p) { values[0].store(static_cast<float*>(p)); }
 };
 
+/// What a tile asks for on its way, for the tiles after it: its share of the panel that comes next. Without it the
+/// first tile of a panel waits for the L3 cache (on Ice Lake 1,536 features took a fifth longer); asked for at once,
+/// the panel would hold up what the tile itself reads.
+struct Ahead {
+  static constexpr int kWords = 4;  // of k, from one request to the next
+  const char* bytes = nullptr;
+  std::ptrdiff_t step = 0;
+};
+
 /// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
 /// One chain of multiply-adds per element, p ascending: the promise behind equal bits in any batch.
 template <class P, int kRows, int kVectors>
 inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, const std::int32_t* a,
-                                                         const std::int32_t* b,
+                                                         const std::int32_t* b, Ahead ahead,
                                                          typename P::Accumulator (&sum)[kRows][kVectors]) {
   constexpr int kWidth = P::Vector::kWidth;
 #pragma GCC unroll 16
@@ -38,6 +47,10 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
     }
   }
   for (int p = 0; p < args.k_words; ++p) {
+    if (p % Ahead::kWords == 0) {
+      __builtin_prefetch(ahead.bytes, 0, 2);
+      ahead.bytes += ahead.step;
+    }
     typename P::Words row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
@@ -146,10 +159,10 @@ inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
 }
 
 template <class P, int kRows, int kVectors>
-void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column) {
+void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead, int column) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
-  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, sum);
+  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, ahead, sum);
   if (args.activation == Activation::kNone && column + kVectors * V::kWidth <= args.n) {
     return args.residual != nullptr ? store_tile<P, kRows, kVectors, true>(args, sum, row, column)
                                     : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
@@ -167,12 +180,12 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, int column)
 }
 
 template <class P, int kRows, int kVectors>
-void gemm_rows(const GemmArgs& args, int row, int rows, const std::int32_t* b, int column) {
+void gemm_rows(const GemmArgs& args, int row, int rows, const std::int32_t* b, Ahead ahead, int column) {
   if constexpr (kRows >= 1) {
     if (rows == kRows) {
-      gemm_tile<P, kRows, kVectors>(args, row, b, column);
+      gemm_tile<P, kRows, kVectors>(args, row, b, ahead, column);
     } else {
-      gemm_rows<P, kRows - 1, kVectors>(args, row, rows, b, column);
+      gemm_rows<P, kRows - 1, kVectors>(args, row, rows, b, ahead, column);
     }
   }
 }
@@ -192,11 +205,16 @@ void gemm(const GemmArgs& args) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
     for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-      const std::int32_t* b = static_cast<const std::int32_t*>(args.b) + panel * panel_words;
+      const std::int32_t* panels = static_cast<const std::int32_t*>(args.b);
+      const std::int32_t* b = panels + panel * panel_words;
+      const std::int32_t* next = panels + (panel + 1 < args.panel_end ? panel + 1 : args.panel_begin) * panel_words;
+      constexpr std::ptrdiff_t kBytes = Ahead::kWords * kPanel * sizeof(std::int32_t);
+      Ahead ahead = {reinterpret_cast<const char*>(next), kBytes / num_tiles};
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
         const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
-        gemm_rows<P, kMaxRows, kVectors>(args, row, end - row, b, panel * kPanel);
+        gemm_rows<P, kMaxRows, kVectors>(args, row, end - row, b, ahead, panel * kPanel);
+        ahead.bytes += (args.k_words + Ahead::kWords - 1) / Ahead::kWords * ahead.step;
         row = end;
       }
     }
