@@ -4,7 +4,8 @@
 The checkpoints come from bench/random_models.py. Every turn runs all architectures one after the other, each in a
 process of its own, so that they share the machine's better and worse minutes; medians of the turns count. Operations
 are counted from the weights: two for each element of a matrix that a token passes, and four times tokens times width
-for each layer of attention, of which windows and causality leave out the part that nobody computes.
+for each layer of attention, of which windows and causality leave out the part that nobody computes. DeBERTa compares
+each pair of tokens with positions too, once or twice, at two times the width.
 """
 
 import argparse
@@ -62,7 +63,8 @@ def operations(folder: Path, tokens: int) -> float:
     """Floating-point operations of one text of `tokens` tokens."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     width = config.get("hidden_size", config.get("dim"))
-    return tokens * (2.0 * matrices(folder) + 4.0 * width * attended(config, tokens))
+    of_a_pair = 4.0 + 2.0 * len(config.get("pos_att_type") or ())
+    return tokens * (2.0 * matrices(folder) + of_a_pair * width * attended(config, tokens))
 
 
 def texts_of(tokens: int, count: int) -> str:
