@@ -90,6 +90,7 @@ struct Product {
     args.rows = rows;
     args.n = layer.n;
     args.panel_end = padded_n(kernels, layer) / kernels.panel_width;
+    args.ahead_end = args.panel_end;
     args.activation = layer.activation;
     args.row_scale = row_scale.data();
     args.column_scale = column_scale.data();

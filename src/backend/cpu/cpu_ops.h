@@ -55,6 +55,8 @@ class CpuOps final : public Ops {
 
   /// The product of all rows and panels, shared out over the team.
   void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
+  void share_panels(const GemmArgs& args, int num_panels,
+                    const std::function<void(const GemmArgs& part, int member)>& multiply);
 
   const VectorKernels& vector_;
   const AttentionKernels& attention_;

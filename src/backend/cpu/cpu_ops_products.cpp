@@ -1,5 +1,6 @@
 // CpuOps: matrix products, shared out over a team where it has more than one member.
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "backend/cpu/cpu_ops.h"
@@ -28,6 +29,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.rows = x.rows();
   args.n = weight.out_features;
   args.panel_end = packed.num_panels;
+  args.ahead_end = packed.num_panels;
   args.activation = activation;
 
   const bool prepared = kernels.prepare_rows != nullptr;
@@ -86,15 +88,14 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
   }
   // Rows of a piece, which stay in the cache. A worker alone takes more: each piece expands all quantised panels anew.
   const int rows_per_piece = team_.size() == 1 ? 256 : 96;
-  // Few rows: each member reads its own panels once. Many rows: each takes some rows, and all panels pass by.
-  const int num_panels = weight.num_panels;
   const int row_pieces = std::max(1, args.rows / rows_per_piece);
-  const int panel_pieces = row_pieces > 1 ? 1 : std::min(num_panels, 4 * team_.size());
-  team_.for_each(row_pieces * panel_pieces, [&](int piece, int member) {
-    const int row_piece = piece / panel_pieces;
-    const int panel_piece = piece % panel_pieces;
-    const int begin = static_cast<int>(static_cast<long>(args.rows) * row_piece / row_pieces);
-    const int end = static_cast<int>(static_cast<long>(args.rows) * (row_piece + 1) / row_pieces);
+  if (row_pieces == 1) {
+    share_panels(args, weight.num_panels, multiply);
+    return;
+  }
+  team_.for_each(row_pieces, [&](int piece, int member) {
+    const int begin = static_cast<int>(static_cast<long>(args.rows) * piece / row_pieces);
+    const int end = static_cast<int>(static_cast<long>(args.rows) * (piece + 1) / row_pieces);
     GemmArgs part = args;
     part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
     part.c += begin * args.ldc;
@@ -102,9 +103,30 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
     part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
     part.rows = end - begin;
-    part.panel_begin = num_panels * panel_piece / panel_pieces;
-    part.panel_end = num_panels * (panel_piece + 1) / panel_pieces;
     multiply(part, member);
+  });
+}
+
+// Few rows wait for memory: each member reads panels one after the other, the next one on its way already, then helps
+// those that are not done.
+void CpuOps::share_panels(const GemmArgs& args, int num_panels,
+                          const std::function<void(const GemmArgs& part, int member)>& multiply) {
+  const int shares = team_.size();
+  std::vector<std::atomic<int>> taken(static_cast<std::size_t>(shares));
+  team_.for_each(shares, [&](int own, int member) {
+    for (int i = 0; i < shares; ++i) {
+      const int share = (own + i) % shares;
+      const int begin = static_cast<int>(static_cast<long>(num_panels) * share / shares);
+      const int end = static_cast<int>(static_cast<long>(num_panels) * (share + 1) / shares);
+      const auto take = [&] { return begin + taken[static_cast<std::size_t>(share)].fetch_add(1); };
+      for (int panel = take(); panel < end; panel = take()) {
+        GemmArgs part = args;
+        part.panel_begin = panel;
+        part.panel_end = panel + 1;
+        part.ahead_end = end;
+        multiply(part, member);
+      }
+    }
   });
 }
 

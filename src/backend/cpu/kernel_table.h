@@ -26,6 +26,7 @@ struct GemmArgs {
   int n = 0;
   int panel_begin = 0;
   int panel_end = 0;
+  int ahead_end = 0;  ///< panels up to here come from memory, in order: the one after each is asked for early; 0: none
   Activation activation = Activation::kNone;
   // int8 only: a[r, p] = row_scale[r] q + row_offset[r], q in 0 .. 255; b[j, p] = column_scale[j] w, w in -127 .. 127.
   const float* row_scale = nullptr;     ///< [rows]

@@ -24,12 +24,20 @@ struct Fp32Product {
 };
 
 /// What a tile asks for on its way, for the tiles after it: its share of the panel that comes next. Without it the
-/// first tile of a panel waits for the L3 cache (on Ice Lake 1,536 features took a fifth longer); asked for at once,
-/// the panel would hold up what the tile itself reads.
+/// first tile of a panel waits for the L3 cache (on Ice Lake 1,536 features took a fifth longer), or for memory where
+/// there are few rows; asked for at once, the panel would hold up what the tile itself reads.
 struct Ahead {
   static constexpr int kWords = 4;  // of k, from one request to the next
+  static constexpr int kLine = 64;
   const char* bytes = nullptr;
   std::ptrdiff_t step = 0;
+
+  inline __attribute__((always_inline)) void ask() {
+    for (std::ptrdiff_t i = 0; i < step; i += kLine) {
+      __builtin_prefetch(bytes + i, 0, 2);
+    }
+    bytes += step;
+  }
 };
 
 /// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
@@ -48,8 +56,7 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
   }
   for (int p = 0; p < args.k_words; ++p) {
     if (p % Ahead::kWords == 0) {
-      __builtin_prefetch(ahead.bytes, 0, 2);
-      ahead.bytes += ahead.step;
+      ahead.ask();
     }
     typename P::Words row[kVectors];
 #pragma GCC unroll 4
@@ -205,11 +212,14 @@ void gemm(const GemmArgs& args) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
     for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-      const std::int32_t* panels = static_cast<const std::int32_t*>(args.b);
-      const std::int32_t* b = panels + panel * panel_words;
-      const std::int32_t* next = panels + (panel + 1 < args.panel_end ? panel + 1 : args.panel_begin) * panel_words;
+      const std::int32_t* b = static_cast<const std::int32_t*>(args.b) + panel * panel_words;
       constexpr std::ptrdiff_t kBytes = Ahead::kWords * kPanel * sizeof(std::int32_t);
-      Ahead ahead = {reinterpret_cast<const char*>(next), kBytes / num_tiles};
+      Ahead ahead;
+      if (panel + 1 < args.ahead_end) {
+        ahead = {reinterpret_cast<const char*>(b + panel_words), kBytes / num_tiles};
+      } else if (args.ahead_end > 0 && group_begin + group < args.rows) {
+        ahead = {reinterpret_cast<const char*>(b - (panel - args.panel_begin) * panel_words), kBytes / num_tiles};
+      }
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
         const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
