@@ -42,6 +42,12 @@ def to_numpy(value: Any, name: str = "array") -> np.ndarray:
         found = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is no rectangular array: {error}") from None
+    if found.dtype == object and hasattr(value, "__dlpack__"):
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError) as error:
+            kind = type(value).__name__
+            raise TypeError(f"{name} is {kind}, which numpy cannot read: {error}; hand over a copy on the CPU") from error
     if found.dtype == object:
         raise TypeError(f"{name} holds {type(found.flat[0]).__name__ if found.size else 'nothing'}, wanted numbers")
     return found
@@ -96,6 +102,14 @@ def to_result(array: np.ndarray, dtype: str = "float32") -> Any:
     return mx.array(array, dtype=getattr(mx, dtype))
 
 
+def expect_token_ids(found: np.ndarray, name: str) -> None:
+    """:raises ValueError: for integers that no token id can be; which ids a model has is the engine's to check"""
+    limits = np.iinfo(np.int32)
+    for extreme in (int(found.min()), int(found.max())) if found.size else ():
+        if not limits.min <= extreme <= limits.max:
+            raise ValueError(f"{name} holds {extreme}, which is no token id")
+
+
 def token_matrix(value: Any, name: str = "input_ids") -> np.ndarray:
     """Token ids as the engine takes them: int32, [batch, seq], C-ordered; a copy, so what becomes of `value` is no matter."""
     found = to_numpy(value, name)
@@ -105,9 +119,7 @@ def token_matrix(value: Any, name: str = "input_ids") -> np.ndarray:
         if found.size:
             raise TypeError(f"{name} holds {found.dtype}, wanted integers")
         found = found.astype(np.int32)
-    limits = np.iinfo(np.int32)
-    if found.size and (found.max() > limits.max or found.min() < limits.min):
-        raise ValueError(f"{name} holds {max(found.max(), -found.min())}, which is no token id")
+    expect_token_ids(found, name)
     return np.array(found, dtype=np.int32, order="C")
 
 
@@ -116,7 +128,8 @@ def mask_matrix(value: Any, shape: tuple[int, ...]) -> np.ndarray:
     found = to_numpy(value, "attention_mask")
     if found.shape != shape:
         raise ValueError(f"attention_mask shape must match input_ids shape. Got {found.shape} and {shape}.")
-    mask = np.array(found, dtype=np.int32, order="C")
-    if not np.array_equal(mask, found) or not np.isin(mask, (0, 1)).all():
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"attention_mask holds {found.dtype}, wanted numbers")
+    if not ((found == 0) | (found == 1)).all():
         raise ValueError("attention_mask holds other numbers than 0 (padding) and 1 (a token)")
-    return mask
+    return np.array(found, dtype=np.int32, order="C")

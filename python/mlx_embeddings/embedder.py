@@ -17,7 +17,7 @@ from .arrays import to_tensors
 from .progress import progress_bar
 from .report import Report, split
 from .similarity import SIMILARITIES, maxsim, quantize_embeddings, similarity, similarity_pairwise
-from .texts import as_texts, check_batch_size
+from .texts import as_texts, check_batch_size, expect_iterable
 from .tokenizer import Tokenizer, read_json
 
 # Arguments of sentence-transformers that have no meaning here: the engine chooses its device when it loads.
@@ -236,8 +236,9 @@ class Embedder:
         """
         if window < 1:
             raise ValueError(f"window is {window}, wanted 1 at least")
-        if isinstance(sentences, (str, bytes)):
-            raise TypeError(f"sentences is {type(sentences).__name__}, wanted an iterable of str")
+        if isinstance(sentences, str):
+            raise TypeError("sentences is str, wanted an iterable of str")
+        expect_iterable(sentences, "sentences", "an iterable of str")
         if options.get("return_report"):
             raise ValueError("a stream gives vectors one by one and has no report; encode has")
         return self._stream(iter(sentences), window, options)
@@ -305,8 +306,10 @@ class Embedder:
         :param options: max_length, on_overflow
         """
         check_batch_size(batch_size)
+        if top_k is not None and top_k < 0:
+            raise ValueError(f"top_k is {top_k}, wanted 0 at least")
         options = {"max_length": self._max_length, **options}
-        texts, is_one = as_texts(documents)
+        texts, is_one = as_texts(documents, "documents")
         if is_one or not isinstance(query, str):
             raise TypeError("rank wants a query that is str and a list of documents")
         if self.engine.info.task in ("rerank", "multi-vector", "classify"):
@@ -343,6 +346,7 @@ class Embedder:
         :param options: max_length, on_overflow
         """
         check_batch_size(batch_size)
+        expect_iterable(sentences, "sentences", "an iterable of pairs of str")
         given = list(sentences)
         is_one = len(given) == 2 and all(isinstance(text, str) for text in given)
         pairs = [tuple(given)] if is_one else [tuple(pair) for pair in given]
@@ -373,7 +377,7 @@ class Embedder:
         """One vector for each text, or, of late interaction, one for each of its tokens."""
         options = {
             "normalize": "always" if normalize else "declared",
-            "dimensions": truncate_dim or self.truncate_dim,
+            "dimensions": self.truncate_dim if truncate_dim is None else truncate_dim,
             **options,
         }
         if self.is_late_interaction:

@@ -25,7 +25,9 @@ def generate(
     if images is not None or resize_shape is not None:
         raise ValueError(f"Model type '{model.model_type}' does not support vision-language embedding.")
     if not isinstance(texts, (str, list, tuple)):
-        raise ValueError(f"Unsupported input type: {type(texts)}")
+        raise ValueError(
+            f"Unsupported input type for text embeddings: {type(texts)}. Expected str, list[str], or tuple[str, ...]."
+        )
     batch = [texts] if isinstance(texts, str) else list(texts)
     inputs = processor(batch, padding=padding, truncation=truncation, max_length=max_length, return_tensors="np")
     return model(**inputs)

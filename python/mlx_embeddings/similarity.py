@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _core
 from .arrays import to_numpy
+from .texts import expect_iterable
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
@@ -79,6 +80,8 @@ def maxsim(queries: Any, documents: Any) -> np.ndarray:
 
     Each side is a list of arrays [tokens, dimensions], or one padded array of which rows of zeros do not count.
     """
+    for name, given in (("queries", queries), ("documents", documents)):
+        expect_iterable(given, name, "arrays [tokens, dimensions]")
     return _core.maxsim([_tokens(q) for q in queries], [_tokens(d) for d in documents])
 
 

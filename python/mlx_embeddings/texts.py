@@ -7,15 +7,20 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def as_texts(sentences: Any) -> tuple[list[str], bool]:
+def expect_iterable(given: Any, name: str, wanted: str) -> None:
+    """:raises TypeError: for what holds no texts: None, bytes, a dictionary, a number"""
+    if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} is {type(given).__name__}, wanted {wanted}")
+
+
+def as_texts(sentences: Any, name: str = "sentences") -> tuple[list[str], bool]:
     """A list, and whether it was a single str. What the items are is the engine's to check.
 
-    :raises TypeError: for what holds no texts: None, bytes, a dictionary, a number
+    :raises TypeError: for what holds no texts
     """
     if isinstance(sentences, str):
         return [sentences], True
-    if sentences is None or isinstance(sentences, (bytes, dict)) or not isinstance(sentences, Iterable):
-        raise TypeError(f"sentences is {type(sentences).__name__}, wanted str or an iterable of str")
+    expect_iterable(sentences, name, "str or an iterable of str")
     return sentences if isinstance(sentences, list) else list(sentences), False
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ._core import Engine
-from .arrays import to_framework, to_numpy
+from .arrays import expect_token_ids, to_framework, to_numpy
+from .texts import as_texts, expect_iterable
 
 NAMED_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _TRUNCATION = (True, "longest_first")
@@ -119,10 +120,7 @@ class Tokenizer:
         A text alone gives plain lists, and with `return_tensors` a batch of one, as in transformers.
         """
         _check_ignored(ignored)
-        if text is None:
-            raise TypeError("text is None, wanted str or a list of str")
-        is_one = isinstance(text, str)
-        texts = [text] if isinstance(text, str) else list(text)
+        texts, is_one = as_texts(text, "text")
         rows = self._tokenize(texts, text_pair, is_one, add_special_tokens, truncation, max_length)
         side = self.padding_side
         width = self._width([len(row[0]) for row in rows], padding, max_length)
@@ -199,6 +197,7 @@ class Tokenizer:
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Iterable[Any], **options: Any) -> BatchEncoding:
         """The encodings of many texts, or of many (text, second text) tuples."""
+        expect_iterable(batch_text_or_text_pairs, "the batch", "an iterable of str or of pairs of str")
         texts = list(batch_text_or_text_pairs)
         if texts and all(isinstance(text, (tuple, list)) and len(text) == 2 for text in texts):
             return self([text[0] for text in texts], [text[1] for text in texts], **options)
@@ -227,6 +226,7 @@ class Tokenizer:
             return ""
         if ids.ndim > 1 or not np.issubdtype(ids.dtype, np.integer):
             raise ValueError(f"token_ids are {ids.dtype} of shape {ids.shape}, wanted one row of integers")
+        expect_token_ids(ids, "token_ids")
         return self._engine.decode(np.atleast_1d(ids).tolist(), skip_special_tokens)
 
     def batch_decode(self, sequences: Any, skip_special_tokens: bool = False, **ignored: Any) -> list[str]:

@@ -21,10 +21,33 @@ def test_texts_may_come_as_anything_that_holds_them(small, kind):
     np.testing.assert_array_equal(small.encode(kind(TEXTS)), small.encode(TEXTS))
 
 
-@pytest.mark.parametrize("bad", [None, 3, b"a", {"a": 1}, [None], ["a", 3], [["a"]]])
+@pytest.mark.parametrize(
+    "bad", [None, 3, b"a", {"a": 1}, [None], ["a", 3], [["a"]], np.array([b"a"]), np.array([["a"]]), np.array([1])]
+)
 def test_what_is_no_text_is_refused(small, bad):
-    with pytest.raises(TypeError):
-        small.encode(bad)
+    for call in (small.encode, lambda texts: list(small.stream(texts)), lambda texts: small.rank("a", texts)):
+        with pytest.raises(TypeError, match="wanted"):
+            call(bad)
+
+
+@pytest.mark.parametrize("bad", [None, 3, b"a", {"a": 1}])
+def test_what_holds_no_pairs_is_refused(fixtures, bad):
+    with pytest.raises(TypeError, match="wanted an iterable of pairs of str"):
+        Embedder(fixtures / "bert-rerank").predict(bad)
+
+
+@pytest.mark.parametrize("count", [0, -1, 10**6, 10**30])
+def test_numbers_of_dimensions_and_tokens_that_cannot_be_are_refused(small, count):
+    for name in ("truncate_dim", "max_length"):
+        with pytest.raises((ValueError, TypeError)):
+            small.encode(TEXTS, **{name: count})
+
+
+def test_the_best_of_a_negative_number_is_refused(small):
+    assert small.rank("a", TEXTS, top_k=0) == []
+    assert len(small.rank("a", TEXTS, top_k=10**30)) == len(TEXTS)
+    with pytest.raises(ValueError, match="top_k is -1, wanted 0 at least"):
+        small.rank("a", TEXTS, top_k=-1)
 
 
 def test_normalisation_is_the_checkpoints_unless_asked_for(fixtures):

@@ -61,3 +61,4 @@ def test_the_notebook_runs(monkeypatch):
             assert cell["outputs"] == []
             exec("".join(cell["source"]), variables)
     assert variables["vectors"].shape == (3, 384)
+    assert variables["words"][0] == variables["word"]  # a text alone, and in a batch of two

@@ -50,7 +50,20 @@ def test_padding_changes_no_bit_of_the_real_rows(fixtures, name, side):
     assert (first > 0) == (side == "left")
 
 
-@pytest.mark.parametrize("kind", [np.int64, np.bool_, np.float32, "mlx", "mlx float16", "list", "torch-like"])
+class OfAnotherLibrary:
+    """An array that shows its memory by DLPack and in no other way."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.bool_, np.float32, "mlx", "mlx bfloat16", "list", "torch-like", "DLPack"])
 def test_masks_and_ids_of_any_kind_are_understood(pair, kind):
     model, tokenizer = pair("bert-mean")
     inputs = tokenizer(TEXTS, padding=True, return_tensors="np")
@@ -58,12 +71,17 @@ def test_masks_and_ids_of_any_kind_are_understood(pair, kind):
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     if kind == "mlx":
         ids, mask = mx.array(ids), mx.array(mask)
-    elif kind == "mlx float16":
+    elif kind == "mlx bfloat16":
         ids, mask = mx.array(ids), mx.array(mask).astype(mx.bfloat16)
     elif kind == "list":
         ids, mask = ids.tolist(), mask.tolist()
     elif kind == "torch-like":  # anything that shows its memory
         ids, mask = memoryview(ids.astype(np.int64)), memoryview(mask.astype(np.uint8))
+    elif kind == "DLPack":
+        np.testing.assert_array_equal(
+            model.engine.embed_ids(OfAnotherLibrary(ids), OfAnotherLibrary(mask))[0], expected
+        )
+        ids, mask = OfAnotherLibrary(ids.astype(np.int64)), OfAnotherLibrary(mask.astype(np.uint8))
     else:
         ids, mask = ids.astype(np.int64), mask.astype(kind)
     np.testing.assert_array_equal(as_numpy(model(ids, mask).text_embeds), expected)

@@ -1,6 +1,7 @@
 # What is wrong with a call of mlx-embeddings' API, in its words where it has any.
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,14 @@ MODEL_TYPE_ERROR = "Model type 'bert' does not support vision-language embedding
         (lambda m, t: embed_vision_language(m, t, [{"image": b""}]), ValueError, MODEL_TYPE_ERROR),
         (lambda m, t: generate(m, t, ["a"], images=["x.jpg"]), ValueError, MODEL_TYPE_ERROR),
         (lambda m, t: m(np.ones((1, 2), int), pixel_values=np.ones(3)), ValueError, MODEL_TYPE_ERROR),
-        (lambda m, t: generate(m, t, 5), ValueError, "Unsupported input type: <class 'int'>"),
+        *(
+            (
+                lambda m, t, bad=bad: generate(m, t, bad),
+                ValueError,
+                f"Unsupported input type for text embeddings: {type(bad)}. Expected str, list[str], or tuple[str, ...].",
+            )
+            for bad in (5, None, b"a", {"a": 1}, np.array(["a"]), iter(["a"]))
+        ),
         (lambda m, t: m(np.ones(3, int)), ValueError, "input_ids must be 2D [batch, seq], got shape (3,)."),
         (
             lambda m, t: m(np.ones((1, 2, 3), int)),
@@ -151,7 +159,16 @@ def test_missing_models_are_of_the_old_class():
         ([[1, 2], [3]], None, ValueError, "no rectangular array"),
         ([[1.5, 2.0]], None, TypeError, "input_ids holds float64, wanted integers"),
         ([[2**70, 1]], None, TypeError, "wanted numbers"),
-        ([[2**40, 1]], None, ValueError, "which is no token id"),
+        ([[2**40, 1]], None, ValueError, "input_ids holds 1099511627776, which is no token id"),
+        (np.array([[2**63]], np.uint64), None, ValueError, "input_ids holds 9223372036854775808, which is no token id"),
+        ([[True, False]], None, TypeError, "input_ids holds bool, wanted integers"),
+        ([["a"]], None, TypeError, "input_ids holds <U1, wanted integers"),
+        (np.ones((1, 2, 3), int), None, ValueError, r"must be 2D \[batch, seq\], got shape \(1, 2, 3\)"),
+        (np.int64(3), None, ValueError, r"must be 2D \[batch, seq\], got shape \(\)"),
+        (np.zeros((1, 0), int), None, ValueError, "row 0 has no token ids"),
+        ([[2, 3]], [["a", "b"]], TypeError, "attention_mask holds <U1, wanted numbers"),
+        ([[2, 3]], [[None, 1]], TypeError, "attention_mask holds NoneType, wanted numbers"),
+        ([[2, 3]], [[np.nan, 1]], ValueError, "other numbers than 0"),
         ([[-5, 1]], None, ValueError, "row 0 has the token id -5"),
         ([[2, 5, 3]], [[1, 0.5, 0]], ValueError, "other numbers than 0"),
         ([[2, 5, 3]], [[1, -np.inf, 0]], ValueError, "other numbers than 0"),
@@ -161,7 +178,8 @@ def test_missing_models_are_of_the_old_class():
     ],
 )
 def test_bad_arrays_are_named(pair, ids, mask, kind, message):
-    with pytest.raises(kind, match=message), np.errstate(invalid="ignore"):
+    with pytest.raises(kind, match=message), warnings.catch_warnings():
+        warnings.simplefilter("error")  # of numpy, before ours
         pair("bert-mean")[0](ids, mask)
 
 
@@ -184,7 +202,7 @@ class WithoutMemoryOfOurs:
 
 @pytest.mark.parametrize(("array", "message"), [
     (OnAGraphicsCard(), "Implicit conversion to a NumPy array is not allowed"),
-    (WithoutMemoryOfOurs(), "input_ids holds WithoutMemoryOfOurs, wanted numbers"),
+    (WithoutMemoryOfOurs(), "input_ids is WithoutMemoryOfOurs, which numpy cannot read: .*; hand over a copy on the CPU"),
 ])  # fmt: skip
 def test_arrays_of_another_device_are_no_crash(pair, array, message):
     model, _ = pair("bert-mean")

@@ -95,12 +95,32 @@ def test_arrays_of_other_libraries(tokenizer):
         tokenizer("a", return_tensors="tf")
 
 
-@pytest.mark.parametrize("bad", [None, 5, [None], [3], [b"a"]])
+@pytest.mark.parametrize("bad", [None, 5, b"a", {"a": 1}, [None], [3], [b"a"], np.array([b"a"]), np.array([["a"]])])
 def test_what_is_no_text_is_refused(tokenizer, bad):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="wanted"):
         tokenizer(bad)
+    with pytest.raises(TypeError, match="wanted"):
+        tokenizer.batch_encode_plus(bad)
     with pytest.raises(TypeError):
         tokenizer.encode(bad)
+
+
+def test_texts_may_come_from_numpy_and_from_generators(tokenizer):
+    expected = tokenizer(["a cat", "dog"])
+    assert tokenizer(np.array(["a cat", "dog"])) == tokenizer(text for text in ("a cat", "dog")) == expected
+    assert tokenizer(np.str_("a cat")) == tokenizer("a cat")
+
+
+def test_numbers_that_are_too_large_are_named(tokenizer):
+    for bad in (2**40, -(2**40)):
+        with pytest.raises(ValueError, match=f"token_ids holds {bad}, which is no token id"):
+            tokenizer.decode([5, bad])
+    with pytest.raises(TypeError, match="token_ids holds int, wanted numbers"):
+        tokenizer.decode([10**30])
+    huge = tokenizer("a cat", truncation=True, max_length=int(1e30))  # how transformers writes "no limit"
+    assert huge == tokenizer("a cat")
+    with pytest.raises(ValueError, match="max_length is 0, wanted 3"):
+        tokenizer("a cat", truncation=True, max_length=0)
 
 
 def test_late_interaction_scores_leave_padding_out(tokenizer):
