@@ -26,10 +26,10 @@ void add_record_flags(CLI::App& command, RecordFlags& flags, const std::string& 
 
 void RecordWriter::add(std::string_view record) {
   if (output_ == "json") {
-    kept_ += kept_.empty() ? "    " : ",\n    ";
-    kept_ += record;
-    return;
+    begin_json();
+    write_stdout(any_ ? ",\n    " : "    ");
   }
+  any_ = true;
   write_stdout(record);
   if (output_ == "jsonl") {
     write_stdout("\n");
@@ -42,10 +42,18 @@ void RecordWriter::flush() const {
 
 void RecordWriter::finish() {
   if (output_ == "json") {
-    write_stdout(fmt::format("{{\n  \"model\": {},\n  \"resolved_model\": {},\n  \"results\": [\n{}\n  ]\n}}\n",
-                             json_string(model_), json_string(canonical_model_name(model_)), kept_));
+    begin_json();
+    write_stdout(any_ ? "\n  ]\n}\n" : "  ]\n}\n");
   }
   flush_stdout();
+}
+
+void RecordWriter::begin_json() {
+  if (!begun_) {
+    write_stdout(fmt::format("{{\n  \"model\": {},\n  \"resolved_model\": {},\n  \"results\": [\n", json_string(model_),
+                             json_string(canonical_model_name(model_))));
+    begun_ = true;
+  }
 }
 
 }  // namespace mlxe::cli

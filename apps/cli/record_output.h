@@ -25,8 +25,8 @@ struct RecordFlags {
 /// texts, -i, --field, --output; `what` names the texts in the help.
 void add_record_flags(CLI::App& command, RecordFlags& flags, const std::string& what);
 
-/// Prints each record as it comes; json is printed at the end, as one object with `model`, `resolved_model` and
-/// `results`.
+/// Prints each record as it comes; json is one object with `model`, `resolved_model` and the list `results`, which a
+/// run that fails leaves open.
 class RecordWriter {
  public:
   RecordWriter(const RecordFlags& flags, const Session& session) : output_(flags.output), model_(session.model) {}
@@ -38,9 +38,12 @@ class RecordWriter {
   void finish();
 
  private:
+  void begin_json();  // once
+
   std::string output_;
   std::string model_;
-  std::string kept_;  // of json
+  bool begun_ = false;  // the object of json
+  bool any_ = false;    // records
 };
 
 }  // namespace mlxe::cli

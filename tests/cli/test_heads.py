@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -159,18 +160,6 @@ def test_classify_table_and_top_k(run):
     assert float(probability) == pytest.approx(shares[0] / shares.sum(), abs=1e-5)
 
 
-def test_classify_streams(binary):
-    command = [binary, "classify", "-m", FIXTURES / "bert-classify", "-i", "-", "--output", "jsonl"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        process.stdin.write("the first text\n")
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline())["index"] == 0  # before the end of the input
-        process.stdin.write("the second text\n")
-        process.stdin.close()
-        assert json.loads(process.stdout.readline())["index"] == 1
-        assert process.wait(60) == 0
-
-
 def test_classify_tokens_gives_spans_in_characters(run, jsonl):
     case, tensors = golden("bert-tokens", "unicode")
     labels = ["O", "B-PLACE", "I-PLACE", "B-TIME", "I-TIME"]
@@ -304,6 +293,72 @@ def test_tokens_tell_places_and_what_is_cut(run, model):
     assert f"(3 tokens of {line['tokens']}; cut from character" in table[0]
     assert len(table) == 4
     assert run("tokens", "-m", model, text, "--max-length", "3", "--on-overflow", "error").returncode == 2
+
+
+# --- all of them
+
+COMMANDS = [("rerank", "bert-rerank", "--query", "bread"), ("classify", "bert-classify"), ("classify", "bert-tokens"),
+            ("fill-mask", "bert-splade"), ("sparse", "bert-splade"), ("tokens", "bert-mean")]
+
+
+@pytest.mark.parametrize("output", ["jsonl", "json", "table"])
+@pytest.mark.parametrize("command", COMMANDS[1:], ids="-".join)
+def test_results_come_before_the_input_ends(binary, command, output):
+    name, folder, *more = command
+    arguments = [binary, name, "-m", FIXTURES / folder, *more, "-i", "-", "--output", output]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        too_late = threading.Timer(60, process.kill)  # a program that waits for more would wait for ever
+        too_late.start()
+        process.stdin.write("the first [MASK]\n")
+        process.stdin.flush()
+        first = ""
+        while not (first if output == "table" else '"index":0' in first):
+            character = process.stdout.read(1)
+            assert character, "the output ended before the input"
+            first += character
+        process.stdin.write("the second [MASK]\n")
+        process.stdin.close()
+        assert output == "table" or '"index":1' in process.stdout.read()
+        assert process.wait(60) == 0
+        too_late.cancel()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids="-".join)
+def test_every_output_holds_the_same(run, command):
+    name, folder, *more = command
+    texts = ["the [MASK] of the town", "bread [MASK]"]
+    arguments = [name, "-m", FIXTURES / folder, *more, *texts]
+    records = lines(run(*arguments, "--output", "jsonl"))
+    assert sorted(record["index"] for record in records) == [0, 1]
+    whole = json.loads(run(*arguments, "--output", "json").stdout)
+    assert whole["results"] == records and whole["model"] == str(FIXTURES / folder)
+    table = run(*arguments)
+    assert table.stdout == run(*arguments, "--output", "table").stdout
+    assert all(text in table.stdout for text in texts)
+
+
+def test_an_empty_query_or_document_has_the_goldens_score(run):
+    case, tensors = golden("bert-rerank", "ce_pairs")
+    empty = [(query, document, float(score)) for (query, document), score in zip(case["pairs"], tensors["scores"])
+             if not query or not document]
+    assert len(empty) == 2
+    for query, document, score in empty:
+        (line,) = lines(run("rerank", "-m", FIXTURES / "bert-rerank", *FP32, "--query", query, "--output", "jsonl", document))
+        assert line["score"] == pytest.approx(score, abs=2e-5)
+
+
+@pytest.mark.parametrize("folder", ["bert-rerank", "qwen3-rerank", "colbert-stanford", "jina-reranker-v3"])
+def test_documents_that_are_cut_are_reported(run, folder):
+    arguments = ["rerank", "-m", FIXTURES / folder, "--query", "bread", "the town", "the town of the baker " * 900,
+                 "--output", "jsonl"]
+    result = run(*arguments)
+    report = {line["index"]: line for line in lines(result)}
+    assert not report[0]["truncated"] and report[1]["truncated"]
+    assert report[1]["tokens_in_text"] > report[1]["tokens"]
+    assert "1 of 2 texts was truncated" in result.stderr
+    refused = run(*arguments, "--on-overflow", "error")
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert "text 2 has" in refused.stderr
 
 
 def test_embed_refuses_a_model_made_for_something_else(run):
