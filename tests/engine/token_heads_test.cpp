@@ -1,4 +1,5 @@
-// Lexical weights and vectors of tokens beside the vector of the text: BGE-M3's goldens, and what is refused.
+// Lexical weights and vectors of tokens beside the vector of the text: grouping, words, and what is refused; the
+// models' tests have BGE-M3's goldens.
 #include "engine/token_heads.h"
 
 #include <gmock/gmock.h>
@@ -20,47 +21,6 @@ using testing::TinyModel;
 void write_layer(const TinyModel& tiny, const std::string& name, int rows) {
   tiny.folder.write(name + ".safetensors", testing::to_safetensors({{"weight", testing::random_tensor({rows, 8}, 7)},
                                                                     {"bias", testing::random_tensor({rows}, 8)}}));
-}
-
-TEST(TokenHeads, GiveWhatTheOracleGives) {
-  const std::filesystem::path folder = "tests/fixtures/bge-m3";
-  const Json cases = load_json(folder / "cases.json");
-  std::map<std::string, StoredTensor> stored = read_safetensors(folder / "expected.safetensors");
-  const auto near = [&](const std::string& name, std::size_t offset, std::span<const float> found) {
-    const HostTensor& tensor = stored.at(name).tensor;
-    std::vector<float> wanted(num_elements(tensor.shape));
-    std::memcpy(wanted.data(), tensor.data, wanted.size() * sizeof(float));
-    ASSERT_LE(offset + found.size(), wanted.size()) << name;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      ASSERT_NEAR(found[i], wanted[offset + i], 2e-5F) << name << " " << offset << " + " << i;  // fp32 conformance
-    }
-  };
-  const Engine engine = Engine::load(folder.string(), {.precision = Precision::kFp32});
-  EXPECT_THAT(engine.info().combined, ElementsAre("dense", "lexical", "multi-vector"));
-  for (const Json& entry : cases.at("cases")) {
-    if (entry.at("kind") != "m3" && entry.at("kind") != "m3_vectors") {
-      continue;
-    }
-    const std::vector<std::string> texts = entry.at("texts");
-    const Texts views(texts.begin(), texts.end());
-    const CombinedEmbeddings found = engine.embed_all(views);
-    const std::string name = entry.at("name");
-    if (entry.at("kind") == "m3_vectors") {
-      ASSERT_EQ(stored.at(name + ".multi").tensor.shape[0], static_cast<int>(found.multi[0].count()));
-      near(name + ".multi", 0, found.multi[0].values);
-      continue;
-    }
-    near(name + ".dense", 0, found.dense.values);
-    EXPECT_EQ(found.dense.values, engine.embed(views).values);
-    const auto width = static_cast<std::size_t>(stored.at(name + ".lexical").tensor.shape[1]);
-    for (std::size_t text = 0; text < texts.size(); ++text) {
-      std::vector<float> weights(width);
-      for (std::size_t i = 0; i < found.lexical[text].ids.size(); ++i) {
-        weights[static_cast<std::size_t>(found.lexical[text].ids[i])] = found.lexical[text].weights[i];
-      }
-      near(name + ".lexical", text * width, weights);
-    }
-  }
 }
 
 TEST(TokenHeads, GiveTheSameBitsForAnyGrouping) {

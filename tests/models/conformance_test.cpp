@@ -165,6 +165,36 @@ TEST(Conformance, FindsCasesOfEveryKind) {
   }
 }
 
+// What is no text has no architecture here.
+const std::set<std::string> kTypesOfImages = {"clip", "colqwen2", "idefics3", "qwen2_5_vl", "qwen3_vl", "siglip"};
+// late_interaction_test, listwise_test and bge_m3_test take these.
+const std::set<std::string> kKindsElsewhere = {"multivector_text", "scores", "rerank_list", "m3", "m3_vectors"};
+
+TEST(Conformance, LeavesOutNoFolderAndNoCase) {
+  const std::vector<std::string> types = supported_model_types();
+  for (const std::filesystem::path root : {"tests/fixtures", "../shared/fixtures"}) {
+    if (!std::filesystem::exists(root)) {
+      continue;
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+      if (!std::filesystem::exists(entry.path() / "cases.json")) {
+        continue;
+      }
+      const std::string type = model_type_of(entry.path());
+      if (std::ranges::find(types, type) == types.end()) {
+        EXPECT_TRUE(kTypesOfImages.contains(type)) << entry.path() << " is of an unknown type: " << type;
+        continue;
+      }
+      const Json all_cases = load_json(entry.path() / "cases.json");
+      for (const Json& test_case : all_cases.at("cases")) {
+        const auto kind = test_case.at("kind").get<std::string>();
+        EXPECT_TRUE(std::ranges::find(kSupportedKinds, kind) != kSupportedKinds.end() || kKindsElsewhere.contains(kind))
+            << entry.path() << " has a case that no test takes: " << kind;
+      }
+    }
+  }
+}
+
 TEST(Conformance, EveryArchitectureHasItsFileAndItsFixture) {
   std::set<std::string> with_fixture;
   for (const auto& entry : std::filesystem::directory_iterator("tests/fixtures")) {

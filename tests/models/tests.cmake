@@ -1,6 +1,7 @@
 # Tests of the architectures. The conformance test reads every fixture before it knows its tests: half a second each time.
 set(MLXE_TEST_SHARDS_models 16)
 mlxe_test(models/bert_test.cpp)
+mlxe_test(models/bge_m3_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/config_defaults_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/conformance_test.cpp DEPENDS engine weights LIBRARIES fmt::fmt)
 mlxe_test(models/deberta_v2_test.cpp)

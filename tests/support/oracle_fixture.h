@@ -58,6 +58,15 @@ inline std::string test_name(std::string text) {
   return text;
 }
 
+/// Of a folder with cases.json: config.json's, also that of an adapter's base; StaticEmbedding has no configuration.
+inline std::string model_type_of(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / "0_StaticEmbedding")) {
+    return "model2vec";
+  }
+  const bool whole = std::filesystem::exists(folder / "config.json");
+  return load_json(folder / (whole ? "config.json" : "base/config.json")).at("model_type").get<std::string>();
+}
+
 /// Folders below `root` that hold goldens of an architecture and of a kind that this build supports, sorted.
 inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& root, const std::string& prefix,
                                                   std::span<const std::string_view> kinds = kSupportedKinds) {
@@ -70,13 +79,9 @@ inline std::vector<OracleFixture> oracle_fixtures(const std::filesystem::path& r
     if (!std::filesystem::exists(entry.path() / "cases.json")) {
       continue;
     }
-    // Not an adapter beside its base, and not a StaticEmbedding, which has no configuration.
-    const bool whole = std::filesystem::exists(entry.path() / "config.json");
-    const bool is_static = std::filesystem::exists(entry.path() / "0_StaticEmbedding");
-    const std::filesystem::path config = entry.path() / (whole ? "config.json" : "base/config.json");
     OracleFixture fixture = {.name = test_name(prefix + entry.path().filename().string()),
                              .folder = entry.path(),
-                             .model_type = is_static ? "model2vec" : load_json(config).at("model_type"),
+                             .model_type = model_type_of(entry.path()),
                              .cases = {},
                              .is_multi_vector = false};
     if (std::ranges::find(types, fixture.model_type) == types.end()) {
