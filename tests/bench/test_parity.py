@@ -44,3 +44,10 @@ def test_every_fixture_has_its_row():
     for name in fixtures:
         assert f"| `{name}` |" in page and f"- `{name}`: " in page
     assert "| `bert` | `bert-mean` | hidden states, vectors | 5 | 1e-06 | - | - | - | transformers BertModel |" in page
+
+
+def test_the_chapter_on_chance_shows_every_way():
+    row = {"as_it_is": 0.9987, "median": 0.9994, "least": 0.99, "below": 9}
+    lines = parity.draws_text({"folder": "f", "draws": 40, "torch": "1.0", "ways": dict.fromkeys(parity.WAYS, row)}, 0.998)
+    assert sum(line.endswith("| 0.99870 | 0.99940 | 0.99000 | 9 of 40 |") for line in lines) == 4
+    assert any("ours 0.99800, eager attention 0.99870" in line for line in lines)
