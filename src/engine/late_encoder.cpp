@@ -107,11 +107,11 @@ Tensor LateEncoder::finish(Ops& ops, const Tensor& hidden, int dim, Normalize no
 }
 
 // Whether a token's vector takes part in scores.
-bool LateEncoder::counts(std::int32_t id, bool is_filling, const Plan& plan) const {
+bool LateEncoder::counts(std::int32_t id, const Plan& plan) const {
   if (holds(plan.side->skipped_ids, id)) {
     return false;
   }
-  return plan.is_query || is_filling || late_.keep_only_ids.empty() || holds(late_.keep_only_ids, id);
+  return plan.is_query || late_.keep_only_ids.empty() || holds(late_.keep_only_ids, id);
 }
 
 std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> texts,
@@ -148,7 +148,7 @@ std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> t
       MultiVector& item = out[index];
       for (std::size_t token = 0; token < encoding.ids.size(); ++token) {
         const auto end = next + plan.dim;
-        if (counts(encoding.ids[token], token >= own[index], plan)) {
+        if (counts(encoding.ids[token], plan)) {
           item.ids.push_back(encoding.ids[token]);
           item.values.insert(item.values.end(), next, end);
         }

@@ -41,7 +41,7 @@ class LateEncoder {
   [[nodiscard]] std::vector<Encoding> tokenize(std::span<const std::string_view> texts, const Plan& plan) const;
   [[nodiscard]] int dimensions(const EmbedOptions& options) const;
   [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, int dim, Normalize normalize) const;
-  [[nodiscard]] bool counts(std::int32_t id, bool is_filling, const Plan& plan) const;
+  [[nodiscard]] bool counts(std::int32_t id, const Plan& plan) const;
 
   const LoadedModel& loaded_;  // outlives this object
   const LateInteraction& late_;

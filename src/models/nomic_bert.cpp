@@ -86,7 +86,8 @@ struct NomicBertConfig {
                              "expert_choice_router"});
     refuse_setting(fields, "rotary_emb_scale_base");
     const auto bias = [&](const char* key) { return fields.boolean(key, true) ? Bias::kYes : Bias::kNone; };
-    const std::string activation = fields.text("activation_function", "gelu");
+    // GPT-2's own default is another GELU than the one that the Hub's code falls back to, so there is none here.
+    const std::string activation = fields.text("activation_function");
     NomicBertConfig config = {
         .vocab_size = fields.integer("vocab_size", 1, 1 << 24, 50257),
         .hidden_size = fields.integer("n_embd", 1, 1 << 15),

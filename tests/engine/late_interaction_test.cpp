@@ -1,6 +1,8 @@
 // Late interaction on the scalar backend: the layout that sentence-transformers writes, its masks, and what is refused.
 #include "engine/late_interaction.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 
 #include "engine/late_encoder.h"
@@ -51,6 +53,37 @@ TEST(LateInteraction, FillsShortQueriesAndLeavesLongOnesWhole) {
   EXPECT_THAT(ids_of(loaded, "cat cat cat cat", Role::kDocument), ElementsAre(2, 6, 6, 3));
 }
 
+TEST(LateInteraction, NeverFillsBeyondTheLimit) {
+  const LoadedModel loaded = load(multi_vector_encoder(Json::object(), kFilling));
+  const MultiVector query = LateEncoder(loaded).encode(Texts{"cat"}, {.role = Role::kQuery, .max_length = 4}).front();
+  EXPECT_THAT(query.ids, ElementsAre(2, 6, 3, 4));
+}
+
+TEST(LateInteraction, CountsNotWhatIsFilledIn) {
+  const LoadedModel loaded = load(multi_vector_encoder(Json::object(), kFilling));
+  const MultiVector query = LateEncoder(loaded).encode(Texts{"cat"}, {.role = Role::kQuery}).front();
+  EXPECT_EQ(query.count(), 5U);
+  EXPECT_EQ(query.report.tokens, 3);
+  EXPECT_EQ(query.report.tokens_in_text, 3);
+}
+
+TEST(LateInteraction, NormalisesAsAskedOrDeclared) {
+  TinyModel tiny = multi_vector_encoder(Json::object(), Json::object());
+  const auto length = [&](Normalize normalize) {
+    const LoadedModel loaded = load(tiny);
+    const MultiVector vectors = LateEncoder(loaded).encode(Texts{"cat"}, {.normalize = normalize}).front();
+    float sum = 0;
+    for (const float value : vectors.row(0)) {
+      sum += value * value;
+    }
+    return sum;
+  };
+  EXPECT_NEAR(length(Normalize::kDeclared), 1.0F, 1e-5F);
+  tiny.modules.erase(3);
+  EXPECT_GT(std::abs(length(Normalize::kDeclared) - 1.0F), 0.01F);
+  EXPECT_NEAR(length(Normalize::kAlways), 1.0F, 1e-5F);
+}
+
 TEST(LateInteraction, AFixedLengthCutsQueries) {
   Json fixed = kFilling;
   fixed["query_expansion"]["strategy"] = "fixed";
@@ -82,6 +115,8 @@ TEST(LateInteraction, LeavesOutTheSkipListOfDocumentsOrOfBoth) {
   EXPECT_THAT(ids_of(load(multi_vector_encoder(both, Json::object())), "the cat", Role::kQuery), ElementsAre(2, 6, 3));
   const Json keep = {{"keep_only_token_ids", {6}}};
   EXPECT_THAT(ids_of(load(multi_vector_encoder(keep, Json::object())), "the cat", Role::kDocument), ElementsAre(6));
+  EXPECT_THAT(ids_of(load(multi_vector_encoder(keep, Json::object())), "the cat", Role::kQuery),
+              ElementsAre(2, 5, 6, 3));
 }
 
 TEST(LateInteraction, OfTokenIdsGivesAVectorForEachTokenHoweverTheyArePadded) {

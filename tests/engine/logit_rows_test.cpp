@@ -1,6 +1,8 @@
 // Logits of chosen tokens, whatever the chunks that they are computed in.
 #include "engine/logit_rows.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "engine/batch_runner.h"
@@ -52,6 +54,21 @@ TEST(LogitRows, OfSomeTokensAreThoseOfAll) {
       EXPECT_EQ(std::vector<float>(logits.begin(), logits.end()), all[token]);
     });
     EXPECT_THAT(order, ElementsAre(8, 0, 3));
+
+    // As many as need a second chunk: 32 MB hold 349,525 rows of 24 words.
+    std::vector<std::int32_t> many(349'525 + 7);
+    for (std::size_t i = 0; i < many.size(); ++i) {
+      many[i] = static_cast<std::int32_t>(i * i % 9);
+    }
+    std::size_t next = 0;
+    std::size_t wrong = 0;
+    for_each_logit_row(model, ops, hidden, batch.packed, many, [&](std::size_t token, std::span<const float> logits) {
+      const bool right = token == static_cast<std::size_t>(many[next]) && std::ranges::equal(logits, all[token]);
+      wrong += right ? 0 : 1;
+      ++next;
+    });
+    EXPECT_EQ(next, many.size());
+    EXPECT_EQ(wrong, 0U);
   });
 }
 

@@ -3,9 +3,13 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
+#include <string>
 
 #include "engine/tiny_encoder.h"
 #include "engine/tiny_heads.h"
+#include "mlxe/engine.h"
+#include "mlxe/similarity.h"
 #include "support/expect_error.h"
 
 namespace mlxe {
@@ -140,6 +144,51 @@ TEST(SequenceScores, AreRefusedWhereTheyMakeNoSense) {
   const LoadedModel embedder = load(testing::TinyModel());
   EXPECT_ERROR(kUnsupported, "loaded for the task 'embed'", classify(embedder, kDocuments, {}));
   EXPECT_ERROR(kUnsupported, "scores of pairs want the task 'rerank'", rerank(embedder, "dog", kDocuments, {}));
+}
+
+TEST(SequenceScores, LeaveRoomForATokenBesideThoseOfThePair) {
+  const LoadedModel model = load(tiny_classifier({"LABEL_0"}, 1));
+  RerankOptions options;
+  options.max_length = 3;  // [CLS] and two [SEP]
+  EXPECT_ERROR(kInvalidInput, "max_length is 3, wanted 4", rerank(model, "dog", kDocuments, options));
+  options.max_length = 4;
+  EXPECT_EQ(rerank(model, "dog", kDocuments, options)[0].report.tokens, 4);
+}
+
+TEST(SequenceScores, LeaveRoomForATokenBesideThePrompt) {
+  const Engine engine =
+      Engine::load("tests/fixtures/qwen3-rerank", {.task = Task::kRerank, .precision = Precision::kFp32});
+  const std::array documents = {std::string_view("the baker lights the oven")};
+  RerankOptions options;
+  options.max_length = 1;
+  const std::string message =
+      testing::message_of_error(ErrorCode::kInvalidInput, [&] { (void)engine.rerank("why", documents, options); });
+  const auto begin = message.find("wanted ") + 7;
+  const int smallest = std::stoi(message.substr(begin));
+  EXPECT_GT(smallest, 30) << message;  // the prompt alone
+  options.max_length = smallest;
+  EXPECT_EQ(engine.rerank("why", documents, options)[0].report.tokens, smallest);
+}
+
+TEST(SequenceScores, WithholdWhatIsNoNumberAndNameTheText) {
+  auto tiny = tiny_classifier({"a", "b"}, 2);
+  tiny.tensors["classifier.bias"].values[1] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(kNonFinite, "text 0 has a result with NaN", classify(load(tiny), Texts{"a cat"}, {}));
+}
+
+TEST(RerankLate, IsMaxSimOfTheQueryAndEachDocument) {
+  const Engine engine = Engine::load("tests/fixtures/colbert-stanford", {.precision = Precision::kFp32});
+  const Texts documents = {"the baker of the town", "rye", "a city, at night"};
+  const std::array query = {std::string_view("who bakes?")};
+  const std::vector<MultiVector> asked = engine.multi_vector(query, {.role = Role::kQuery});
+  const std::vector<MultiVector> vectors = engine.multi_vector(documents, {.role = Role::kDocument, .max_length = 6});
+  RerankOptions options;
+  options.max_length = 6;  // of documents; a query has its own
+  for (const RankedDocument& found : engine.rerank(query[0], documents, options)) {
+    EXPECT_EQ(found.score, maxsim(asked[0], vectors[found.index])) << found.index;
+  }
+  options.instruction = "find bakers";
+  EXPECT_ERROR(kInvalidInput, "this reranker takes none", engine.rerank(query[0], documents, options));
 }
 
 TEST(SequenceScores, NameWhatIsNoUtf8) {

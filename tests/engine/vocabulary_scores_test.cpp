@@ -51,7 +51,21 @@ TEST(FillMask, FindsTheLikeliestWordsForEachMask) {
   EXPECT_NEAR(found[0].masks[1].words[0].score, 1 / sum, 1e-6);
   EXPECT_GE(found[0].masks[1].words[0].score, found[0].masks[1].words[1].score);
   EXPECT_FALSE(found[0].masks[1].words[0].token.empty());
-  EXPECT_EQ(found[1].masks.size(), 1U);
+  ASSERT_EQ(found[1].masks.size(), 1U);
+  EXPECT_EQ(found[1].masks[0].position, 1);
+}
+
+TEST(FillMask, PutsTheSmallerIdFirstWhereWordsAreEquallyLikely) {
+  TinyModel tiny = tiny_masked_lm();
+  std::vector<float>& words = tiny.tensors["embeddings.word_embeddings.weight"].values;  // also those of the logits
+  for (int column = 0; column < 8; ++column) {
+    words[9 * 8 + static_cast<std::size_t>(column)] = words[7 * 8 + static_cast<std::size_t>(column)];
+  }
+  tiny.tensors["cls.predictions.bias"].values[7] = tiny.tensors["cls.predictions.bias"].values[9] = 100;
+  const std::vector<FilledText> found = fill_mask(load_for(Task::kFillMask, tiny), Texts{"the [MASK]"}, {});
+  EXPECT_EQ(found[0].masks[0].words[0].id, 7);
+  EXPECT_EQ(found[0].masks[0].words[1].id, 9);
+  EXPECT_EQ(found[0].masks[0].words[0].score, found[0].masks[0].words[1].score);
 }
 
 TEST(FillMask, NamesATextWithoutAMask) {
@@ -108,6 +122,9 @@ TEST(Sparse, TakesAPromptByName) {
   SparseOptions options;
   options.prompt_name = "query";
   EXPECT_EQ(sparse(model, Texts{"cat"}, options)[0].weights, sparse(model, Texts{"query : cat"}, {})[0].weights);
+  SparseOptions by_role;
+  by_role.role = Role::kQuery;
+  EXPECT_EQ(sparse(model, Texts{"cat"}, by_role)[0].weights, sparse(model, Texts{"query : cat"}, {})[0].weights);
   options.prompt_name = "passage";
   EXPECT_ERROR(kInvalidInput, "unknown prompt name 'passage'", sparse(model, Texts{"cat"}, options));
 }
@@ -115,14 +132,21 @@ TEST(Sparse, TakesAPromptByName) {
 TEST(Sparse, KeepsTheLargestWeights) {
   const LoadedModel model = load_for(Task::kSparse);
   const SparseVector all = sparse(model, Texts{"the cat sat"}, {})[0];
-  SparseOptions options;
-  options.max_active = 3;
-  const SparseVector some = sparse(model, Texts{"the cat sat"}, options)[0];
-  ASSERT_EQ(some.ids.size(), 3U);
-  EXPECT_TRUE(std::ranges::is_sorted(some.ids));
   std::vector<float> sorted = all.weights;
   std::ranges::sort(sorted, std::ranges::greater{});
-  EXPECT_EQ(*std::ranges::min_element(some.weights), sorted[2]);
+  ASSERT_GT(sorted.size(), 4U);
+  for (std::size_t count = 1; count <= sorted.size(); ++count) {
+    SparseOptions options;
+    options.max_active = count;
+    const SparseVector some = sparse(model, Texts{"the cat sat"}, options)[0];
+    ASSERT_EQ(some.ids.size(), count);
+    EXPECT_TRUE(std::ranges::is_sorted(some.ids));
+    EXPECT_EQ(*std::ranges::min_element(some.weights), sorted[count - 1]);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto place = std::ranges::find(all.ids, some.ids[i]) - all.ids.begin();
+      EXPECT_EQ(some.weights[i], all.weights[static_cast<std::size_t>(place)]);
+    }
+  }
 }
 
 TEST(Sparse, IsEmptyForATextWithoutTokens) {

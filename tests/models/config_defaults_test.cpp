@@ -2,11 +2,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "engine/make_backend.h"
+#include "mlxe/error.h"
 #include "models/architecture.h"
 #include "support/oracle_fixture.h"
 
@@ -17,6 +20,7 @@ struct Checkpoint {
   std::string name;
   Json config;
   std::vector<std::string> spare;  ///< words of it that transformers would fill in itself
+  Json other;                      ///< words of it that say something else than transformers would, and what that is
   HeadSpec head;
 };
 void PrintTo(const Checkpoint& checkpoint, std::ostream* out) {
@@ -46,20 +50,24 @@ HeadSpec head_of(const std::filesystem::path& folder) {
 }
 
 // make_fixture.py --defaults has asked transformers.
-std::vector<std::string> spare_words(const Json& config, const Json& all_defaults) {
-  std::vector<std::string> spare;
+void compare_with_defaults(Checkpoint& checkpoint, const Json& all_defaults) {
+  const Json& config = checkpoint.config;
   const auto defaults = all_defaults.find(config.at("model_type").get<std::string>());
   // Codes are taken apart by what the engine knows of the folder.
   if (defaults == all_defaults.end() || config.contains("quantization") || config.contains("quantization_config")) {
-    return spare;
+    return;
   }
   for (const auto& [key, value] : defaults->items()) {
     // The width of keys stands in the weights, too, and is checked against them.
-    if (config.contains(key) && config.at(key) == value && key != "num_key_value_heads") {
-      spare.push_back(key);
+    if (!config.contains(key) || key == "num_key_value_heads") {
+      continue;
+    }
+    if (config.at(key) == value) {
+      checkpoint.spare.push_back(key);
+    } else {
+      checkpoint.other[key] = value;
     }
   }
-  return spare;
 }
 
 std::vector<Checkpoint> checkpoints() {
@@ -70,10 +78,14 @@ std::vector<Checkpoint> checkpoints() {
         !std::filesystem::exists(entry.path() / "cases.json")) {
       continue;
     }
-    Json config = load_json(entry.path() / "config.json");
-    std::vector<std::string> spare = spare_words(config, all_defaults);
-    if (!spare.empty()) {
-      found.push_back({entry.path().filename().string(), std::move(config), std::move(spare), head_of(entry.path())});
+    Checkpoint checkpoint = {.name = entry.path().filename().string(),
+                             .config = load_json(entry.path() / "config.json"),
+                             .spare = {},
+                             .other = Json::object(),
+                             .head = head_of(entry.path())};
+    compare_with_defaults(checkpoint, all_defaults);
+    if (!checkpoint.spare.empty()) {
+      found.push_back(std::move(checkpoint));
     }
   }
   std::ranges::sort(found, {}, &Checkpoint::name);
@@ -118,6 +130,34 @@ TEST_P(Defaults, AreThoseOfTransformers) {
   }
   EXPECT_EQ(numbers_of(checkpoint, shorter), numbers_of(checkpoint, checkpoint.config))
       << "without " << ::testing::PrintToString(checkpoint.spare);
+}
+
+/// Nothing, and why, where the weights contradict the configuration or the model wants to be told.
+std::pair<std::vector<float>, std::string> outcome(const Checkpoint& checkpoint, const Json& config) {
+  try {
+    return {numbers_of(checkpoint, config), ""};
+  } catch (const Error& error) {
+    return {{}, error.what()};
+  }
+}
+
+TEST_P(Defaults, AreTakenWhereTheCheckpointSaysSomethingElse) {
+  const Checkpoint& checkpoint = GetParam();
+  for (const auto& [key, value] : checkpoint.other.items()) {
+    Json written = checkpoint.config;
+    written[key] = value;
+    const auto [wanted, contradiction] = outcome(checkpoint, written);
+    if (!contradiction.empty()) {  // a size
+      continue;
+    }
+    Json absent = checkpoint.config;
+    absent.erase(key);
+    const auto [found, refusal] = outcome(checkpoint, absent);
+    if (refusal.find(fmt::format("'{}' is missing", key)) == std::string::npos) {
+      EXPECT_EQ(refusal, "") << key;
+      EXPECT_EQ(found, wanted) << key << " of " << value;
+    }
+  }
 }
 
 }  // namespace

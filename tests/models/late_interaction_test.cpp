@@ -169,6 +169,8 @@ TEST(LateInteraction, APromptComesBehindThePrefix) {
   const MultiVector prompted = engine.multi_vector(texts, options).front();
   EXPECT_EQ(prompted.ids[1], plain.ids[1]) << "the prefix";
   EXPECT_GT(prompted.count(), plain.count());
+  EXPECT_EQ(plain.report.tokens, static_cast<int>(plain.count()));
+  EXPECT_EQ(plain.report.tokens_in_text, plain.report.tokens) << "the prefix is a token of both";
 }
 
 TEST(LateInteraction, LimitsAndDimensionsAreHonoured) {

@@ -40,6 +40,7 @@ TEST(HfActivationNames, TellReluFromLinearAndSiluFromSigmoid) {
   EXPECT_EQ(activation_from_hf("relu"), Activation::kRelu);
   EXPECT_EQ(activation_from_hf("linear"), Activation::kNone);
   EXPECT_EQ(activation_from_hf("silu"), Activation::kSilu);
+  EXPECT_EQ(activation_from_hf("swish"), Activation::kSilu);
   EXPECT_EQ(activation_from_hf("sigmoid"), Activation::kSigmoid);
 }
 

@@ -1,6 +1,7 @@
 // LoRA: what peft writes comes to weight + alpha / r * B A, and nothing else is taken for it.
 #include "weights/lora.h"
 
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <string>
@@ -78,6 +79,19 @@ TEST_F(Lora, TakesTheAdaptersNameInAKeyForPartOfIt) {
   EXPECT_EQ(values_of(merged().take("q.weight", {2, 3})), (std::vector<float>{7, 2, 15, 2, 5, 2}));
 }
 
+TEST_F(Lora, MayBeOf16Bits) {
+  write_config();
+  // 1, 0, 2 and 3, -1 in either format; the base stays float32.
+  const auto halves = [](std::initializer_list<std::uint16_t> bits) {
+    std::string bytes(bits.size() * sizeof(std::uint16_t), '\0');
+    std::memcpy(bytes.data(), bits.begin(), bytes.size());
+    return bytes;
+  };
+  write_weights({{"base_model.model.q.lora_A.weight", "F16", "[1, 3]", halves({0x3C00, 0, 0x4000})},
+                 {"base_model.model.q.lora_B.weight", "BF16", "[2, 1]", halves({0x4040, 0xBF80})}});
+  EXPECT_EQ(values_of(merged().take("q.weight", {2, 3})), (std::vector<float>{7, 2, 15, 2, 5, 2}));
+}
+
 TEST_F(Lora, NamesGoThroughTheModelsRule) {
   write_config();
   write_weights({floats("base_model.model.bert.q.lora_A.weight", "[1, 3]", {1, 0, 2}),
@@ -127,6 +141,8 @@ TEST_F(Lora, WholeTensorsReplaceOrJoinTheBases) {
   WeightMap weights = merged();
   EXPECT_EQ(values_of(weights.take("q.bias", {2})), (std::vector<float>{7, 8}));
   EXPECT_EQ(values_of(weights.take("head.weight", {1})), (std::vector<float>{9}));
+  static_cast<void>(weights.take("q.weight", {2, 3}));
+  EXPECT_NO_THROW(weights.finish()) << "original_module is a copy of the base's own";
 }
 
 TEST_F(Lora, ABiasOfBIsScaledToo) {
