@@ -1,6 +1,7 @@
 // Tests of gather_sum and linear for every backend; included by ops_suite.h.
 #pragma once
 
+#include <cstring>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -68,6 +69,37 @@ TEST_P(OpsSuite, GatherSumWidensHalvesExactly) {
       expect_equal(ops, ops.gather_sum(std::array{Lookup{&table, ids}}), wanted, std::string(to_string(dtype)));
     });
   }
+}
+
+// Rows of a table that somebody keeps may be left where they lie: then they outlive the table, and nothing changes
+// them.
+TEST_P(OpsSuite, GatherSumOfNeighbouringRowsSharesThemSafely) {
+  const Matrix before = noise(9, 20, 5);
+  const HostTensor kept = host_tensor(before);
+  Matrix wanted(4, 20);
+  Matrix narrow(4, 5);  // columns 2 to 6 of it
+  for (int r = 0; r < 4; ++r) {
+    for (int c = 0; c < 20; ++c) {
+      wanted.at(r, c) = static_cast<float>(before.at(3 + r, c));
+    }
+    for (int c = 0; c < 5; ++c) {
+      narrow.at(r, c) = static_cast<float>(before.at(3 + r, 2 + c));
+    }
+  }
+  with_ops([&](Ops& ops) {
+    Tensor rows;
+    {
+      const EmbeddingTable table = backend().embedding_table(kept);
+      const std::vector<std::int32_t> ids = {3, 4, 5, 6};
+      rows = ops.gather_sum(std::array{Lookup{&table, ids}});
+    }
+    expect_equal(ops, rows, wanted, "rows");
+    expect_equal(ops, ops.columns(rows, 2, 5), narrow, "columns of them");
+    const std::vector<std::int32_t> places = {1, 3};
+    const std::vector<float> factors = {2.0F, 4.0F};
+    (void)ops.add_rows(std::move(rows), upload(ops, noise(2, 20, 6)), places, factors);
+  });
+  EXPECT_EQ(std::memcmp(kept.data, before.values.data(), before.values.size() * sizeof(float)), 0);
 }
 
 TEST_P(OpsSuite, GatherSumWidensTheSmallestHalves) {

@@ -11,12 +11,12 @@
 
 namespace mlxe::cpu {
 
-/// Rows in an arena block, or some columns of another tensor's rows.
+/// Rows in an arena block, or a part of something else: columns of a tensor, rows of a table.
 struct CpuTensor final : TensorStorage {
   CpuTensor(Arena& arena, std::size_t num_floats) : arena_(&arena), num_floats_(num_floats) {
     data = arena.allocate(num_floats);
   }
-  CpuTensor(std::shared_ptr<TensorStorage> parent, float* first, std::ptrdiff_t stride)
+  CpuTensor(std::shared_ptr<const void> parent, float* first, std::ptrdiff_t stride)
       : data(first), ld(stride), parent_(std::move(parent)) {}
   ~CpuTensor() override {
     if (arena_ != nullptr) {
@@ -26,7 +26,7 @@ struct CpuTensor final : TensorStorage {
   CpuTensor(const CpuTensor&) = delete;
   CpuTensor& operator=(const CpuTensor&) = delete;
 
-  /// Not if they are columns of another tensor's.
+  /// Not if they are a part of something else, and then nothing may write to them.
   [[nodiscard]] bool owns_rows() const { return arena_ != nullptr; }
 
   float* data = nullptr;
@@ -35,7 +35,7 @@ struct CpuTensor final : TensorStorage {
  private:
   Arena* arena_ = nullptr;
   std::size_t num_floats_ = 0;
-  std::shared_ptr<TensorStorage> parent_;  // shared with the tensor that this is a part of
+  std::shared_ptr<const void> parent_;  // what this is a part of
 };
 
 inline CpuTensor& cpu(const Tensor& tensor) {
