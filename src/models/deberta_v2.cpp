@@ -219,10 +219,7 @@ class DebertaV2 final : public HeadedModel {
     }
     convolution_ = take_convolution(weights, backend, config);
     if (config.relative_attention) {
-      relative_.max_distance = config.max_position_embeddings - 1;
-      for (int distance = -relative_.max_distance; distance <= relative_.max_distance; ++distance) {
-        relative_.bucket_of_distance.push_back(config.bucket_of(distance));
-      }
+      number_distances();
     }
   }
 
@@ -231,9 +228,8 @@ class DebertaV2 final : public HeadedModel {
   Tensor forward(Ops& ops, const PackedBatch& batch) const override {
     const Tensor embedded = embeddings_.look_up(ops, batch, positions_in_rows(batch));
     Tensor x = embedded;
-    const std::vector<std::int32_t> buckets = buckets_of(batch);
     for (std::size_t index = 0; index < layers_.size(); ++index) {
-      x = forward_layer(ops, layers_[index], x, batch, buckets);
+      x = forward_layer(ops, layers_[index], x, batch);
       if (index == 0 && convolution_) {
         x = add_convolution(ops, x, embedded, batch);
       }
@@ -242,21 +238,25 @@ class DebertaV2 final : public HeadedModel {
   }
 
  private:
-  /// Buckets of all distances that the batch has.
-  std::vector<std::int32_t> buckets_of(const PackedBatch& batch) const {
-    if (!config_.relative_attention) {
-      return {};
+  /// Buckets in the order of the distances, without those that none has: attention wants no gaps.
+  void number_distances() {
+    relative_.max_distance = config_.max_position_embeddings - 1;
+    for (int distance = -relative_.max_distance; distance <= relative_.max_distance; ++distance) {
+      const std::int32_t bucket = config_.bucket_of(distance);
+      if (buckets_.empty() || bucket != buckets_.back()) {
+        buckets_.push_back(bucket);
+      }
+      relative_.bucket_of_distance.push_back(static_cast<std::int32_t>(buckets_.size()) - 1);
     }
-    const int farthest = std::max(batch.longest_row() - 1, 0);
-    const int first = config_.bucket_of(-farthest);
-    std::vector<std::int32_t> buckets(static_cast<std::size_t>(config_.bucket_of(farthest) - first) + 1);
-    std::iota(buckets.begin(), buckets.end(), first);
-    return buckets;
   }
 
-  /// \param buckets  whose positions the batch needs
-  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
-                       std::span<const std::int32_t> buckets) const {
+  /// Where in buckets_ that of a distance is.
+  std::int32_t bucket_number(int distance) const {
+    const int far = relative_.max_distance;
+    return relative_.bucket_of_distance[static_cast<std::size_t>(std::clamp(distance, -far, far) + far)];
+  }
+
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
     const int hidden = config_.hidden_size;
     const float eps = config_.layer_norm_eps;
     const Tensor qkv = ops.linear(x, layer.parts.qkv);
@@ -264,10 +264,13 @@ class DebertaV2 final : public HeadedModel {
     const Tensor k = ops.columns(qkv, hidden, hidden);
     AttentionSpec attention = attention_;
     RelativePositions relative = relative_;
-    if (!buckets.empty()) {
-      relative.keys = positions(ops, layer.position_keys, buckets);
-      relative.queries = positions(ops, layer.position_queries, buckets);
-      relative.first_bucket = buckets.front();
+    if (config_.relative_attention) {
+      const int farthest = std::max(batch.longest_row() - 1, 0);
+      relative.first_bucket = bucket_number(-farthest);
+      const auto count = static_cast<std::size_t>(bucket_number(farthest) - relative.first_bucket) + 1;
+      const auto reached = std::span(buckets_).subspan(static_cast<std::size_t>(relative.first_bucket), count);
+      relative.keys = positions(ops, layer.position_keys, reached);
+      relative.queries = positions(ops, layer.position_queries, reached);
       attention.relative = &relative;
     }
     const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
@@ -296,7 +299,8 @@ class DebertaV2 final : public HeadedModel {
   DebertaConfig config_;
   ModelTraits traits_;
   AttentionSpec attention_;
-  RelativePositions relative_;  // without the positions of a batch
+  RelativePositions relative_;         // without the positions of a batch; its buckets are numbers in buckets_
+  std::vector<std::int32_t> buckets_;  // rows of a layer's tables
   EncoderEmbeddings embeddings_;
   std::vector<Layer> layers_;
   std::optional<Convolution> convolution_;

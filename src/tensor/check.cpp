@@ -29,10 +29,11 @@ void check_relative(const PackedBatch& batch, const AttentionSpec& spec, const R
         "attention: relative positions with {} key heads, wanted one for each of {}", spec.num_kv_heads,
         spec.num_heads);
   const std::vector<std::int32_t>& buckets = relative.bucket_of_distance;
+  const auto skips = [](std::int32_t bucket, std::int32_t next) { return next != bucket && next != bucket + 1; };
   check(relative.max_distance >= 0 && buckets.size() == 2 * static_cast<std::size_t>(relative.max_distance) + 1 &&
-            std::ranges::is_sorted(buckets),
-        "attention: {} buckets, wanted those of distances up to {} either way, never falling", buckets.size(),
-        relative.max_distance);
+            std::ranges::adjacent_find(buckets, skips) == buckets.end(),
+        "attention: {} buckets, wanted those of distances up to {} either way, each the one before or the next",
+        buckets.size(), relative.max_distance);
   const int farthest = std::clamp(batch.longest_row() - 1, 0, relative.max_distance);
   const std::int32_t least = buckets[static_cast<std::size_t>(relative.max_distance - farthest)];
   const std::int32_t greatest = buckets[static_cast<std::size_t>(relative.max_distance + farthest)];

@@ -76,8 +76,8 @@ struct RelativePositions {
   Tensor queries;        ///< likewise
   int first_bucket = 0;  ///< of row 0; rows of buckets that no distance in the batch has may be left out
   int max_distance = 0;  ///< distances beyond it count as it
-  std::vector<std::int32_t>
-      bucket_of_distance;  ///< [2 * max_distance + 1], never falling; entry d + max_distance is for i - j = d
+  std::vector<std::int32_t> bucket_of_distance;  ///< [2 * max_distance + 1], each the one before or the next; entry d +
+                                                 ///< max_distance: i - j = d
 };
 
 /// Who attends to whom inside one row of a packed batch, and with what score:

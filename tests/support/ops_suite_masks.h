@@ -86,18 +86,10 @@ TEST_P(OpsSuite, AttentionComparesWithRelativePositions) {
   PackedBatch batch = rows_of_length({1, 7, 65, 0, 40, 600});  // more than one block of keys
   batch.key_lengths = {1, 7, 65, 0, 30, 600};
   const FusedQkv qkv = fused_qkv(batch.num_tokens(), 16, 16, 25);
-  constexpr int kFirst = 3;  // rows of buckets that nobody needs are left out
-  // Distances that each have a bucket, that share them, that lie beyond the farthest one, and between whose buckets
-  // there are others.
-  std::vector<std::vector<std::int32_t>> tables;
-  for (const auto& [near, far] : {std::pair{2, 4}, {30, 599}, {599, 599}, {0, 0}, {599, 599}}) {
-    tables.push_back(buckets_of_distances(near, far, kFirst));
-  }
-  for (std::int32_t& bucket : tables.back()) {
-    bucket = (bucket - kFirst) / 2 * 2 + kFirst;  // by turns the same as the one before and two beyond it
-  }
-  for (const std::vector<std::int32_t>& buckets : tables) {
-    const int far = static_cast<int>(buckets.size()) / 2;
+  // Distances that each have a bucket, that share them, and that lie beyond the farthest one.
+  for (const auto& [near, far] : {std::pair{2, 4}, {30, 599}, {599, 599}, {0, 0}}) {
+    constexpr int kFirst = 3;  // rows of buckets that nobody needs are left out
+    const std::vector<std::int32_t> buckets = buckets_of_distances(near, far, kFirst);
     const int rows = buckets.back() - kFirst + 1;
     const Matrix position_keys = noise(rows, 16, 26);
     const Matrix position_queries = noise(rows, 16, 27);
@@ -113,8 +105,7 @@ TEST_P(OpsSuite, AttentionComparesWithRelativePositions) {
         const ReferencePositions positions = {keys ? &position_keys : nullptr, queries ? &position_queries : nullptr};
         expect_matches(ops, attend(ops, upload(ops, qkv.all), batch, spec),
                        reference_attention(qkv.q, qkv.k, qkv.v, batch, spec, positions),
-                       fmt::format("buckets {} to {} of {} distances, keys {}, queries {}", buckets.front(),
-                                   buckets.back(), buckets.size(), keys, queries));
+                       fmt::format("near {}, far {}, keys {}, queries {}", near, far, keys, queries));
       });
     }
   }
@@ -172,6 +163,8 @@ TEST_P(OpsSuite, AttentionRefusesMasksThatDoNotFit) {
     refuse(spec, batch, "a bucket that has no row");
     relative.bucket_of_distance = {0, 2, 1, 3, 4};
     refuse(spec, batch, "buckets that fall");
+    relative.bucket_of_distance = {0, 1, 1, 3, 4};
+    refuse(spec, batch, "a bucket that no distance has");
     relative.bucket_of_distance = {0, 1, 2};
     refuse(spec, batch, "too few buckets");
     relative = fitting;

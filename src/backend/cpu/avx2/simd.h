@@ -22,6 +22,12 @@ struct F32 {
     const __m256i m = mask(count);
     return {_mm256_blendv_ps(fill.v, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m))};
   }
+  /// Lane i is window[lanes[i] - first], one of the first eight.
+  static F32 pick(const float* window, const std::int32_t* lanes, std::int32_t first) {
+    const __m256i index =
+        _mm256_sub_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes)), _mm256_set1_epi32(first));
+    return {_mm256_permutevar8x32_ps(_mm256_loadu_ps(window), index)};
+  }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   void store_partial(float* p, int count) const { _mm256_maskstore_ps(p, mask(count), v); }
 

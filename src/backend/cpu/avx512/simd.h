@@ -21,6 +21,11 @@ struct F32 {
   static F32 load_partial(const float* p, int count, F32 fill) {
     return {_mm512_mask_loadu_ps(fill.v, mask(count), p)};
   }
+  /// Lane i is window[lanes[i] - first], one of the first sixteen.
+  static F32 pick(const float* window, const std::int32_t* lanes, std::int32_t first) {
+    const __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(lanes), _mm512_set1_epi32(first));
+    return {_mm512_permutexvar_ps(index, _mm512_loadu_ps(window))};
+  }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store_partial(float* p, int count) const { _mm512_mask_storeu_ps(p, mask(count), v); }
 

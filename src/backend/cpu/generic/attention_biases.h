@@ -21,16 +21,19 @@ inline KeyRange visible_keys(const AttentionArgs& args, int query, int rows) {
   return {begin, end};
 }
 
-/// Writes AttentionScratch::rows_of_distance and breaks.
+/// Writes AttentionScratch::rows_of_distance and mirrored_rows.
 template <class P, int kRows, int kVectors>
 void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at) {
   std::int32_t* rows = reinterpret_cast<std::int32_t*>(args.scratch + at.rows_of_distance);
-  std::int32_t* breaks = reinterpret_cast<std::int32_t*>(args.scratch + at.breaks);
+  std::int32_t* mirrored = reinterpret_cast<std::int32_t*>(args.scratch + at.mirrored_rows);
   const int far = args.max_relative_distance;
-  for (int i = 0; i < 2 * args.length - 1; ++i) {
-    const int distance = smaller(larger(i - args.length + 1, -far), far);
-    rows[i] = args.bucket_of_distance[distance + far] - args.first_bucket;
-    breaks[i] = i == 0 ? 0 : breaks[i - 1] + static_cast<int>(rows[i] != rows[i - 1] + 1);
+  const auto row_of = [&](int distance) {
+    return args.bucket_of_distance[smaller(larger(distance, -far), far) + far] - args.first_bucket;
+  };
+  for (int i = 0; i < static_cast<int>(at.num_distances); ++i) {
+    const int distance = smaller(i, 2 * args.length - 2) - args.length + 1;
+    rows[i] = row_of(distance);
+    mirrored[i] = args.num_buckets - 1 - row_of(-distance);
   }
 }
 
@@ -62,19 +65,11 @@ void compare_with_positions(const AttentionArgs& args, const AttentionScratch<P,
 
 /// Relative scores where queries and keys find them; either kind may be null.
 struct RelativeScores {
-  const float* by_query = nullptr;                 // AttentionScratch::by_query of the tile's first query
-  const float* by_key = nullptr;                   // AttentionScratch::by_key of key 0
-  std::ptrdiff_t ld = 0;                           // between queries, and between keys
-  const std::int32_t* rows_of_distance = nullptr;  // of distance 0
-  const std::int32_t* breaks = nullptr;            // likewise
-  int last_row = 0;
-
-  /// The column of by_key that holds distance query - key.
-  int key_column(int distance) const { return rows_of_distance[distance]; }
-  /// That of by_query: mirrored, so that its columns ascend with the keys.
-  int query_column(int distance) const { return last_row - rows_of_distance[distance]; }
-  /// Whether each distance from `least` to `greatest` has the row next to that of the one before.
-  bool are_neighbours(int least, int greatest) const { return breaks[least] == breaks[greatest]; }
+  const float* by_query = nullptr;              // AttentionScratch::by_query of the tile's first query
+  const float* by_key = nullptr;                // AttentionScratch::by_key of key 0
+  std::ptrdiff_t ld = 0;                        // between queries, and between keys
+  const std::int32_t* key_columns = nullptr;    // of by_key; entry d is for query - key = d
+  const std::int32_t* query_columns = nullptr;  // of by_query, which is mirrored; entry d is for key - query = d
 };
 
 template <class P, int kRows, int kVectors>
@@ -83,9 +78,8 @@ RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch
   found.by_query = args.position_keys != nullptr ? args.scratch + at.by_query : nullptr;
   found.by_key = args.position_queries != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
   found.ld = at.ld_buckets;
-  found.rows_of_distance = reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
-  found.breaks = reinterpret_cast<const std::int32_t*>(args.scratch + at.breaks) + args.length - 1;
-  found.last_row = args.num_buckets - 1;
+  found.key_columns = reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
+  found.query_columns = reinterpret_cast<const std::int32_t*>(args.scratch + at.mirrored_rows) + args.length - 1;
   return found;
 }
 
@@ -101,8 +95,8 @@ void compare_keys(const AttentionArgs& args, const AttentionScratch<P, kRows, kV
     for (int begin = 0; begin < count; begin += kRows) {
       const int key = first + begin;
       const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
-      compare_with_positions(args, at, keys, relative.key_column(1 - key - keys.count),
-                             relative.key_column(args.length - 1 - key),
+      compare_with_positions(args, at, keys, relative.key_columns[1 - key - keys.count],
+                             relative.key_columns[args.length - 1 - key],
                              args.scratch + at.by_key + begin * at.ld_buckets);
     }
   }
@@ -119,46 +113,43 @@ void compare_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kV
   if (args.position_keys != nullptr) {
     const RelativeScores relative = relative_scores(args, at, 0);
     const HeadRows queries = {args.q + query * args.ldq + head * args.head_dim, args.ldq, rows, args.head_dim};
-    compare_with_positions(args, at, queries, relative.query_column(query + rows - 1 - keys.begin),
-                           relative.query_column(query - keys.end + 1), args.scratch + at.by_query);
+    compare_with_positions(args, at, queries, relative.query_columns[keys.begin - query - rows + 1],
+                           relative.query_columns[keys.end - 1 - query], args.scratch + at.by_query);
   }
 }
 
-/// Adds the relative scores of a tile's queries with keys [key, key + count), where every distance has a row of its
-/// own next to its neighbours': by_query holds the keys of a query side by side, by_key the queries of a key.
+/// row[columns[i]] for each lane i. Columns ascend by one or stay, so the floats all lie in the vector from the first
+/// on; where none stays (kEach), they are that vector.
+template <class V, bool kEach>
+inline __attribute__((always_inline)) V take_columns(const float* row, const std::int32_t* columns) {
+  if constexpr (kEach) {
+    return V::load(row + columns[0]);
+  } else {
+    return V::pick(row + columns[0], columns, columns[0]);
+  }
+}
+
+/// Adds the relative scores of a tile's queries with keys [key, key + count). The scores of a query lie side by side in
+/// by_query, those of a key in by_key: these are turned.
 /// \param scores  of the first query with key `key`, row stride ld; whole vectors are touched
-template <class V>
-void add_neighbours(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
-                    std::ptrdiff_t ld) {
-  const int first_column = relative.query_column(query - key);
+template <class V, bool kEach>
+void add_relative_block(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
+                        std::ptrdiff_t ld) {
   for (int r = 0; r < rows; r += V::kWidth) {
     V from_keys[V::kWidth];
     for (int i = 0; i < V::kWidth; ++i) {
-      from_keys[i] =
-          relative.by_key == nullptr || i >= count
-              ? V::zero()
-              : V::load(relative.by_key + (key + i) * relative.ld + relative.key_column(query + r - key - i));
+      from_keys[i] = relative.by_key == nullptr || i >= count
+                         ? V::zero()
+                         : take_columns<V, kEach>(relative.by_key + (key + i) * relative.ld,
+                                                  relative.key_columns + query + r - key - i);
     }
     V::transpose(from_keys);
     for (int i = r; i < rows && i < r + V::kWidth; ++i) {
       const V from_query =
-          relative.by_query != nullptr ? V::load(relative.by_query + i * relative.ld + first_column - i) : V::zero();
+          relative.by_query != nullptr
+              ? take_columns<V, kEach>(relative.by_query + i * relative.ld, relative.query_columns + key - query - i)
+              : V::zero();
       (V::load(scores + i * ld) + (from_query + from_keys[i - r])).store(scores + i * ld);
-    }
-  }
-}
-
-/// As add_neighbours, whatever the distances.
-inline void add_one_by_one(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
-                           std::ptrdiff_t ld) {
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < count; ++j) {
-      const int distance = query + i - key - j;
-      const float from_query =
-          relative.by_query != nullptr ? relative.by_query[i * relative.ld + relative.query_column(distance)] : 0.0F;
-      const float from_key =
-          relative.by_key != nullptr ? relative.by_key[(key + j) * relative.ld + relative.key_column(distance)] : 0.0F;
-      scores[i * ld + j] += from_query + from_key;
     }
   }
 }
@@ -170,10 +161,12 @@ void add_relative(const RelativeScores& relative, int query, int rows, KeyRange 
                   std::ptrdiff_t ld) {
   for (int key = keys.begin; key < keys.end; key += V::kWidth) {
     const int count = smaller(keys.end - key, V::kWidth);
-    if (relative.are_neighbours(query - key - count + 1, query + rows - 1 - key)) {
-      add_neighbours<V>(relative, query, rows, key, count, scores + key, ld);
+    const int least = query - key - count + 1;
+    const int greatest = query + rows - 1 - key;
+    if (relative.key_columns[greatest] - relative.key_columns[least] == greatest - least) {
+      add_relative_block<V, true>(relative, query, rows, key, count, scores + key, ld);
     } else {
-      add_one_by_one(relative, query, rows, key, count, scores + key, ld);
+      add_relative_block<V, false>(relative, query, rows, key, count, scores + key, ld);
     }
   }
 }

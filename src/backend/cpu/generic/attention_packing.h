@@ -36,8 +36,9 @@ struct AttentionScratch {
   std::ptrdiff_t largest = 0;  // [num_q_heads * length]: largest score so far of each query
   std::ptrdiff_t total = 0;    // [num_q_heads * length]: sum of its exponentials
   // With relative positions:
-  std::ptrdiff_t rows_of_distance = 0;  // [2 * length - 1] integers: row of the position of distance i - j
-  std::ptrdiff_t breaks = 0;            // likewise: up to there, distances whose row is not next to the one before
+  std::ptrdiff_t num_distances = 0;     // 2 * length - 1, and a vector more of the last one
+  std::ptrdiff_t rows_of_distance = 0;  // [num_distances] integers: row of the position of distance i - j
+  std::ptrdiff_t mirrored_rows = 0;     // likewise for j - i, counted from the last row
   std::ptrdiff_t positions = 0;         // [bucket panels][head words][kPanel], of keys or of queries
   std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]: the last bucket first
   std::ptrdiff_t by_key = 0;            // [block keys][bucket columns]
@@ -56,9 +57,10 @@ struct AttentionScratch {
     size = total + queries;
     if (of.num_buckets > 0) {
       ld_buckets = round_up(of.num_buckets, kPanel) + 16;
+      num_distances = round_up(2 * of.length + 15, 16);
       rows_of_distance = size;
-      breaks = rows_of_distance + round_up(2 * of.length, 16);
-      positions = breaks + round_up(2 * of.length, 16);
+      mirrored_rows = rows_of_distance + num_distances;
+      positions = mirrored_rows + num_distances;
       by_query = positions + ld_buckets * head_words;
       by_key = by_query + ld_buckets * kRows;
       size = by_key + ld_buckets * block;  // a row's last columns are followed by 16 floats that may be read

@@ -26,6 +26,12 @@ struct F32 {
     }
     return load(lanes);
   }
+  /// Lane i is window[lanes[i] - first].
+  static F32 pick(const float* window, const std::int32_t* lanes, std::int32_t first) {
+    const float picked[4] = {window[lanes[0] - first], window[lanes[1] - first], window[lanes[2] - first],
+                             window[lanes[3] - first]};
+    return load(picked);
+  }
   void store(float* p) const { vst1q_f32(p, v); }
   void store_partial(float* p, int count) const {
     float lanes[kWidth];

@@ -23,6 +23,11 @@ struct F32 {
     }
     return fill;
   }
+  /// Lane i is window[lanes[i] - first].
+  static F32 pick(const float* window, const std::int32_t* lanes, std::int32_t first) {
+    return {
+        Raw{window[lanes[0] - first], window[lanes[1] - first], window[lanes[2] - first], window[lanes[3] - first]}};
+  }
   void store(float* p) const { store_partial(p, kWidth); }
   void store_partial(float* p, int count) const {
     for (int i = 0; i < count; ++i) {
