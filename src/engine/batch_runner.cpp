@@ -2,6 +2,7 @@
 #include "engine/batch_runner.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,10 @@ namespace {
 // micro-batches cost nothing.
 constexpr std::size_t kWindowTexts = 16384;
 constexpr std::size_t kWindowBytes = 16U << 20U;
+
+// A window's texts are tokenised in slices of so many bytes for each thread, and between them the caller may stop the
+// call: where the tokenizer is slow (1 MB a second and thread), a window takes many seconds and a slice a tenth of one.
+constexpr std::size_t kSliceBytes = 128U << 10U;
 
 void check_window(const LoadedModel& loaded, const InputSource& inputs, const Window& window, const RunPlan& plan) {
   const ModelTraits& traits = loaded.model->traits();
@@ -36,12 +41,29 @@ void check_window(const LoadedModel& loaded, const InputSource& inputs, const Wi
   }
 }
 
+std::vector<Encoding> encode_window(const InputSource& inputs, std::size_t first, std::size_t count,
+                                    std::size_t slice_bytes, ProgressReporter& progress) {
+  std::vector<Encoding> encodings;
+  encodings.reserve(count);
+  while (encodings.size() < count) {
+    const std::size_t begin = first + encodings.size();
+    const std::size_t slice = window_size(first + count - begin, count, slice_bytes,
+                                          [&](std::size_t index) { return inputs.size_bytes(begin + index); });
+    std::ranges::move(inputs.encode(begin, slice), std::back_inserter(encodings));
+    if (encodings.size() < count) {
+      progress.advance(0, 0);
+    }
+  }
+  return encodings;
+}
+
 void for_each_window(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
-                     const std::function<void(const Window&)>& consume) {
+                     ProgressReporter& progress, const std::function<void(const Window&)>& consume) {
+  const std::size_t slice_bytes = kSliceBytes * static_cast<std::size_t>(loaded.info.threads);
   for (std::size_t first = 0; first < inputs.count;) {
     const std::size_t count = window_size(inputs.count - first, kWindowTexts, kWindowBytes,
                                           [&](std::size_t index) { return inputs.size_bytes(first + index); });
-    Window window{.first = first, .encodings = inputs.encode(first, count)};
+    Window window{.first = first, .encodings = encode_window(inputs, first, count, slice_bytes, progress)};
     // A table of one row knows no types: such tokenizers do not hand theirs on (XLM-R's pairs).
     if (!inputs.has_own_types && (!loaded.settings.token_types || loaded.model->traits().num_token_types == 1)) {
       for (Encoding& encoding : window.encodings) {
@@ -123,7 +145,7 @@ EncodeOptions encode_options(const LoadedModel& loaded, const RunPlan& plan) {
 void run_windows(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
                  const std::function<void(const Window&)>& consume) {
   ProgressReporter progress(plan.on_progress, inputs.count);
-  for_each_window(loaded, inputs, plan, [&](const Window& window) {
+  for_each_window(loaded, inputs, plan, progress, [&](const Window& window) {
     consume(window);
     progress.advance(window.encodings.size(), num_tokens(window));
   });
@@ -132,7 +154,7 @@ void run_windows(const LoadedModel& loaded, const InputSource& inputs, const Run
 void run_batches(const LoadedModel& loaded, const InputSource& inputs, const RunPlan& plan,
                  const std::function<void(Ops&, MicroBatch&)>& consume) {
   ProgressReporter progress(plan.on_progress, inputs.count);
-  for_each_window(loaded, inputs, plan,
+  for_each_window(loaded, inputs, plan, progress,
                   [&](const Window& window) { run_window(loaded, window, plan, progress, consume); });
   progress.finish();
 }

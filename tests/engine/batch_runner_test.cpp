@@ -104,6 +104,38 @@ TEST(Windows, ComeInOrderAndNameATextThatIsTooLong) {
                run_windows(model, inputs, plan, [](const Window&) {}));
 }
 
+TEST(Windows, AreTokenisedInSlicesBetweenWhichACallCanBeStopped) {
+  const LoadedModel model = load(TinyModel());
+  const Texts texts = {"the dog", "a cat sat", "blue", "green"};
+  std::vector<std::size_t> told;
+  RunOptions options;
+  options.on_progress = [&](const Progress& progress) {
+    told.push_back(progress.done);
+    return told.size() < 5;
+  };
+  const RunPlan plan = make_plan(model, options, 2);
+  InputSource inputs = text_inputs(model, texts, {}, encode_options(model, plan));
+  inputs.size_bytes = [](std::size_t index) { return index == 3 ? 0U : 1U << 20U; };  // the last two are one slice
+  std::vector<std::size_t> slices;
+  inputs.encode = [&, plain = inputs.encode](std::size_t first, std::size_t count) {
+    slices.push_back(count);
+    return plain(first, count);
+  };
+  std::vector<std::size_t> lengths;
+  const auto consume = [&](const Window& window) {
+    for (const Encoding& encoding : window.encodings) {
+      lengths.push_back(encoding.ids.size());
+    }
+  };
+  run_windows(model, inputs, plan, consume);
+  EXPECT_THAT(slices, ElementsAre(1, 1, 2));
+  EXPECT_THAT(lengths, ElementsAre(4, 5, 3, 3));
+  EXPECT_THAT(told, ElementsAre(0, 0, 4));
+  EXPECT_ERROR(kCancelled, "cancelled after 0 of 4 texts", run_windows(model, inputs, plan, consume));
+  EXPECT_THAT(slices, ElementsAre(1, 1, 2, 1, 1));
+  EXPECT_EQ(lengths.size(), 4U);
+}
+
 // What bounds the memory of a window is what is tokenised, and that has the prompt in it.
 TEST(Windows, AreMeasuredWithThePrompts) {
   const LoadedModel model = load(TinyModel());
