@@ -91,8 +91,12 @@ void run_window(const LoadedModel& loaded, const Window& window, const RunPlan& 
   std::ranges::transform(window.encodings, lengths.begin(),
                          [](const Encoding& encoding) { return encoding.ids.size(); });
   const std::vector<std::vector<std::size_t>> groups = schedule(lengths, plan.batch_tokens, workers);
+  const std::size_t usual_tokens = loaded.backend->info().batch_tokens;
   const auto work = [&](Ops& ops, std::size_t group) {
     MicroBatch batch{.packed = pack(window.encodings, groups[group]), .window = &window, .indices = groups[group]};
+    if (plan.on_progress && batch.packed.token_ids.size() > usual_tokens) {  // a long text may take minutes
+      ops.set_checkpoint([&progress] { progress.advance(0, 0); });
+    }
     consume(ops, batch);
     progress.advance(batch.num_rows(), batch.packed.token_ids.size());
   };

@@ -44,6 +44,7 @@ class ProfilingOps final : public Ops {
  public:
   ProfilingOps(Ops& ops, const Report& report) : ops_(ops), report_(report) {}
 
+  void set_checkpoint(std::function<void()> checkpoint) override { ops_.set_checkpoint(std::move(checkpoint)); }
   Tensor gather_sum(std::span<const Lookup> lookups) override {
     return timed("gather_sum", 0, [&] { return ops_.gather_sum(lookups); });
   }

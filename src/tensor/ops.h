@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <span>
@@ -116,6 +117,10 @@ enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen, kWeightedMean, kLastTo
 class Ops {
  public:
   virtual ~Ops() = default;
+
+  /// Called now and then in the midst of operations, by the thread that calls them, where the backend computes at once;
+  /// what it throws comes out of the operation, whose result is lost. For micro-batches that take long.
+  virtual void set_checkpoint(std::function<void()> /*checkpoint*/) {}
 
   /// Sums one vector of each table per token.
   /// \returns [total_tokens, columns]

@@ -1,5 +1,6 @@
 # Tests of src/backend/cpu; the operations themselves run through the suite that every backend passes.
 mlxe_test(backend_cpu/arena_test.cpp)
+mlxe_test(backend_cpu/cpu_ops_test.cpp)
 mlxe_test(backend_cpu/instruction_set_test.cpp)
 mlxe_test(backend_cpu/int8_test.cpp)
 mlxe_test(backend_cpu/kernels_test.cpp)

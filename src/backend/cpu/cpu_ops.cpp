@@ -2,7 +2,9 @@
 #include "backend/cpu/cpu_ops.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,31 @@ Tensor CpuOps::make(int rows, int columns) {
   auto storage = std::make_shared<CpuTensor>(arena_, floats);
   storage->ld = ld;
   return {rows, columns, std::move(storage)};
+}
+
+void CpuOps::for_pieces(int count, const Team::Part& piece) {
+  if (!checkpoint_) {
+    team_.for_each(count, piece);
+    return;
+  }
+  std::atomic<bool> stopped{false};
+  std::exception_ptr error;  // of member 0 alone
+  team_.for_each(count, [&](int i, int member) {
+    if (member == 0 && !stopped.load(std::memory_order_relaxed)) {
+      try {
+        checkpoint_();
+      } catch (...) {
+        error = std::current_exception();
+        stopped.store(true, std::memory_order_relaxed);
+      }
+    }
+    if (!stopped.load(std::memory_order_relaxed)) {
+      piece(i, member);
+    }
+  });
+  if (error) {
+    std::rethrow_exception(error);
+  }
 }
 
 void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <utility>
 
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel_table.h"
@@ -20,6 +21,7 @@ class CpuOps final : public Ops {
       : vector_(vector), attention_(attention), team_(team), arena_(arena) {}
 
   using Ops::linear;
+  void set_checkpoint(std::function<void()> checkpoint) override { checkpoint_ = std::move(checkpoint); }
   Tensor gather_sum(std::span<const Lookup> lookups) override;
   Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override;
   Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) override;
@@ -46,6 +48,9 @@ class CpuOps final : public Ops {
 
  private:
   [[nodiscard]] Tensor make(int rows, int columns);
+  /// Calls piece(i, member) for i in [0, count), those of member 0 after the checkpoint; where that throws, the rest is
+  /// left out.
+  void for_pieces(int count, const Team::Part& piece);
   /// Calls rows(begin, end) for pieces of [0, num_rows).
   void for_rows(int num_rows, const std::function<void(int begin, int end)>& rows);
 
@@ -62,6 +67,7 @@ class CpuOps final : public Ops {
   const AttentionKernels& attention_;
   Team& team_;
   Arena& arena_;
+  std::function<void()> checkpoint_;
 };
 
 }  // namespace mlxe::cpu

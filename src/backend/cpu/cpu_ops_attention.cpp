@@ -51,7 +51,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
   const int group = spec.num_heads / spec.num_kv_heads;
   const AttentionSize size = {batch.longest_row(), spec.head_dim, group, num_buckets(spec)};
   const Scratch scratch(arena_, attention_.scratch_floats(size), team_.size());
-  team_.for_each(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
+  for_pieces(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
     const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
     const int kv_head = piece % spec.num_kv_heads;
     const std::ptrdiff_t first = batch.offsets[row];

@@ -83,7 +83,7 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     }
   };
   if (team_.size() == 1 && !quantized) {
-    multiply(args, 0);
+    for_pieces(1, [&](int /*piece*/, int member) { multiply(args, member); });
     return;
   }
   // Rows of a piece, which stay in the cache. A worker alone takes more: each piece expands all quantised panels anew.
@@ -93,7 +93,7 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     share_panels(args, weight.num_panels, multiply);
     return;
   }
-  team_.for_each(row_pieces, [&](int piece, int member) {
+  for_pieces(row_pieces, [&](int piece, int member) {
     const int begin = static_cast<int>(static_cast<long>(args.rows) * piece / row_pieces);
     const int end = static_cast<int>(static_cast<long>(args.rows) * (piece + 1) / row_pieces);
     GemmArgs part = args;
