@@ -322,7 +322,11 @@ class Embedder:
             raise ValueError("an instruction and raw scores are for rerankers; this model compares vectors")
         else:
             vectors = self.encode_document(texts, show_progress_bar=show_progress_bar, **options)
-            scores = self.similarity(self.encode_query([query], **options), vectors)[0]
+            asked = self.encode_query([query], **options)
+            if self.is_sparse:
+                scores = self.similarity(asked, vectors)[0]
+            else:  # one by one: the sums of a product of matrices depend on where a row stands, and equal texts would part
+                scores = self.similarity_pairwise(np.broadcast_to(asked, vectors.shape), vectors)
             order = np.argsort(-scores, kind="stable")[:top_k]
             ranked = [(int(index), float(scores[index])) for index in order]
         return [
