@@ -72,9 +72,9 @@ def program():
 def script():
     """Runs Python code in a process of its own."""
 
-    def run(code, *arguments, preload=None):
+    def run(code, *arguments, environment=None):
         command = [sys.executable, "-c", code, *map(str, arguments)]
-        environment = {**os.environ, **({"LD_PRELOAD": preload} if preload else {})}
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+        variables = {**os.environ, **(environment or {})}
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
 
     return run

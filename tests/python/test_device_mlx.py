@@ -45,13 +45,16 @@ def test_the_program_of_the_package_finds_it_too(script, fixtures):
     assert "mlx (" in ran.stdout, ran.stderr
 
 
-def test_another_libmlx_is_refused_with_both_versions(script, fixtures, tmp_path):
+@pytest.mark.parametrize("lacks", ["nothing", "functions"])
+def test_another_libmlx_is_refused_with_both_versions(script, fixtures, tmp_path, lacks):
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler, which makes the other libmlx")
-    other = tmp_path / "other.so"
+    other = tmp_path / "libmlx.so"
     source = 'namespace mlx::core { const char* version() { return "0.0.1"; } }'
     subprocess.run(["c++", "-shared", "-fPIC", "-x", "c++", "-", "-o", other], input=source, text=True, check=True)
-    ran = script(LOAD, fixtures / "bert-mean", preload=str(other))
+    # Before the real one, which has the rest, or in its place, as an older release is.
+    environment = {"LD_PRELOAD": str(other)} if lacks == "nothing" else {"LD_LIBRARY_PATH": str(tmp_path)}
+    ran = script(LOAD, fixtures / "bert-mean", environment=environment)
     assert ran.stdout.startswith("the mlx backend was built with libmlx 0.32"), ran.stderr
     assert "and this is libmlx 0.0.1, wanted the same" in ran.stdout
 

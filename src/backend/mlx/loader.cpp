@@ -75,8 +75,9 @@ std::unique_ptr<Backend> load_mlx_backend() {
     unsupported(path, fmt::format("no such file; it is built where libmlx is installed, and {} can name another",
                                   kModuleVariable));
   }
-  // Never closed: objects of the backend may live until the process ends.
-  void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  // Never closed: objects of the backend may live until the process ends. Functions are looked up when they are called:
+  // another release of libmlx lacks some, and the module gets to say which release it is.
+  void* module = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (module == nullptr) {
     const char* reason = dlerror();  // names the library that is missing
     unsupported(path, fmt::format("cannot be loaded: {}", reason != nullptr ? reason : "unknown reason"));
