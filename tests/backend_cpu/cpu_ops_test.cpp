@@ -29,7 +29,7 @@ PackedBatch one_row() {
 
 /// A backend with a weight and a table, and what is done with them.
 class Checkpoint : public ::testing::TestWithParam<int> {
- protected:
+ public:  // their addresses are taken
   Tensor input(Ops& ops) {
     std::vector<std::int32_t> ids(kRows);
     return ops.gather_sum(std::array{Lookup{&table_, ids}});
