@@ -84,7 +84,7 @@ TEST_P(OracleCase, MatchesTheOracle) {
 std::vector<CaseParameter> cases_below_fp32() {
   std::vector<CaseParameter> parameters;
   for (const Precision precision : precisions_below_fp32()) {
-    for (const OracleFixture& fixture : own_fixtures()) {
+    for (const OracleFixture& fixture : all_fixtures()) {
       add_cases(parameters, fixture, Device::kCpu, precision);
     }
   }

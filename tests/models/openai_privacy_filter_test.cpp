@@ -1,4 +1,6 @@
 // The privacy filter: traits, its window, names, and what is refused. The oracle's numbers are in the conformance test.
+#include <optional>
+
 #include <gmock/gmock.h>
 
 #include "support/expect_error.h"
@@ -52,6 +54,32 @@ TEST(OpenAIPrivacyFilter, TheWindowIsOnEitherSide) {
   for (const int token : {0, 1, 2, 3, 4}) {
     EXPECT_EQ(testing::at(a, token, 0) != testing::at(b, token, 0), token >= 1 && token <= 3) << token;
   }
+}
+
+struct AttentionSpy : testing::ScalarOps {
+  std::optional<int> left;
+  std::optional<int> right;
+  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                   const AttentionSpec& spec) override {
+    left = spec.left_window;
+    right = spec.right_window;
+    return ScalarOps::attention(q, k, v, batch, spec);
+  }
+};
+
+TEST(OpenAIPrivacyFilter, SaysWhatAFileLeavesOutAsTransformersDoes) {
+  TinyDecoder tiny = privacy_filter();
+  tiny.config.erase("sliding_window");
+  AttentionSpy ops;
+  (void)tiny.make()->forward(ops, row_of({1, 2, 3}));
+  EXPECT_EQ(ops.left, 128);
+  EXPECT_EQ(ops.right, 128);
+  TinyDecoder wider = privacy_filter();
+  wider.config.erase("head_dim");
+  EXPECT_ERROR(kCorruptModel, "self_attn.q_proj.weight: has shape [8, 8], wanted [128, 8]", wider.make());
+  TinyDecoder many = privacy_filter();
+  many.config.erase("num_local_experts");
+  EXPECT_ERROR(kCorruptModel, "mlp.router.weight: has shape [3, 8], wanted [128, 8]", many.make());
 }
 
 TEST(OpenAIPrivacyFilter, GivesALogitForEachLabelOfEachToken) {

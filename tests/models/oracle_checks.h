@@ -54,6 +54,10 @@ inline double least_cosine(const OracleFixture& fixture, Precision precision) {
   if (precision != Precision::kBf16) {
     return 1.0;
   }
+  if (fixture.name.starts_with("shared_")) {
+    // On the one that is excused transformers' own bfloat16 reaches 0.9945 with eager attention, 0.9899 with sdpa.
+    return fixture.name == "shared_modernbert_classify" ? 0.98 : 0.999;
+  }
   // Where the oracle's own bfloat16 (make_fixture.py --bf16) falls short of 0.999, the fixture does not allow it.
   static const Json of_oracle = load_json("tests/fixtures/oracle_bf16.json").at("cosines");
   return of_oracle.value(fixture.folder.filename().string(), 1.0) < 0.999 ? 0.99 : 0.999;
@@ -136,8 +140,16 @@ constexpr double kEmbeddingTolerance = 5e-6;
 constexpr double kHiddenTolerance = 5e-5;
 // Noise of the oracles' logits: 1.7e-5 on magnitudes of up to 18.
 constexpr double kLogitTolerance = 2e-5;
-// Over a vocabulary, with a norm and another product behind the hidden states, float32 in torch is itself 3.5e-5 away.
-constexpr double kTokenLogitTolerance = 5e-5;
+
+/// Of a token's logits: 2e-5, but where a bound below the noise of the golden or of any float32 would test nothing.
+inline double token_logit_tolerance(const OracleFixture& fixture) {
+  if (fixture.name == "own_modernbert_mlm") {
+    return 5e-5;  // torch's own float32 is 3.9e-5 away from its float64: a table of words of length 1 under a norm
+  }
+  // Torch's own float32 is 2.05e-5 away from its float64 (the experts); the golden is float32, itself 1.1e-5 away.
+  const bool noisy = fixture.name == "own_privacy_filter" || fixture.name == "shared_modernbert_mlm";
+  return noisy ? 3e-5 : kLogitTolerance;
+}
 
 inline EmbedOptions embed_options(const Json& test_case) {
   EmbedOptions options;
@@ -334,7 +346,7 @@ class OracleCheck {
     for (std::size_t row = 0; row < inputs_.size(); ++row) {
       SCOPED_TRACE(name_of_row(row));
       judge_.compare_ids(actual[row].ids, wanted_.ids(row));
-      judge_.compare(actual[row].values, wanted_.attended("logits", row), kTokenLogitTolerance,
+      judge_.compare(actual[row].values, wanted_.attended("logits", row), token_logit_tolerance(fixture_),
                      actual[row].values.size());
     }
   }
