@@ -106,7 +106,7 @@ struct EmbedOptions {
   Normalize normalize = Normalize::kAlways;
   Overflow on_overflow = Overflow::kTruncate;
   std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
-  /// Called now and then, from one thread at a time; returning false cancels the call with Error{kCancelled}.
+  /// Called now and then, even with nothing new, by one thread at a time; false cancels the call: Error{kCancelled}.
   std::function<bool(const Progress&)> on_progress = {};
 };
 
@@ -115,7 +115,7 @@ struct RunOptions {
   std::optional<int> max_length = {};  ///< tokens with special ones; at most the model's positions
   Overflow on_overflow = Overflow::kTruncate;
   std::size_t batch_tokens = 0;  ///< tokens in one micro-batch; 0: chosen by the backend. Never changes a result
-  /// Called now and then, from one thread at a time; returning false cancels the call with Error{kCancelled}.
+  /// Called now and then, even with nothing new, by one thread at a time; false cancels the call: Error{kCancelled}.
   std::function<bool(const Progress&)> on_progress = {};
 };
 

@@ -128,11 +128,13 @@ TEST(Listwise, ProgressCountsDocuments) {
   options.batch_tokens = 1;
   options.on_progress = [&](const Progress& progress) {
     EXPECT_EQ(progress.total, 130U);
-    done.push_back(progress.done);
+    if (done.empty() || done.back() != progress.done) {  // a long micro-batch asks again and again whether to go on
+      done.push_back(progress.done);
+    }
     return true;
   };
   EXPECT_EQ(engine.rerank("bread", documents, options).size(), 130U);
-  EXPECT_THAT(done, ::testing::ElementsAre(65, 130));
+  EXPECT_THAT(done, ::testing::ElementsAre(0, 65, 130));
   options.on_progress = [](const Progress&) { return false; };
   EXPECT_ERROR(kCancelled, "cancelled", engine.rerank("bread", documents, options));
 }
