@@ -66,12 +66,18 @@ class PositionProjector {
     }
     const EmbeddingTable rows = backend_.embedding_table(host_matrix(embeddings_));
     const LinearWeight weight = backend_.linear_weight({&projection, 1});
-    const auto projected = std::make_shared<std::vector<float>>(embeddings_.size());
+    // Aligned: attention reads each head's part of every row, and lines that it shares with others are read twice.
+    constexpr std::size_t kLineFloats = 16;
+    const auto memory = std::make_shared<std::vector<float>>(embeddings_.size() + kLineFloats);
+    void* first = memory->data();
+    std::size_t room = memory->size() * sizeof(float);
+    std::align(kLineFloats * sizeof(float), embeddings_.size() * sizeof(float), first, room);
+    const std::span projected(static_cast<float*>(first), embeddings_.size());
     backend_.run(1, [&](Ops& ops, std::size_t) {
-      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), *projected);
+      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), projected);
     });
-    HostTensor table = host_matrix(*projected);
-    table.owner = projected;
+    HostTensor table = host_matrix(projected);
+    table.owner = memory;
     return backend_.embedding_table(table);
   }
 
@@ -84,7 +90,7 @@ class PositionProjector {
   }
 
   /// A view of `values`, [buckets, hidden].
-  [[nodiscard]] HostTensor host_matrix(const std::vector<float>& values) const {
+  [[nodiscard]] HostTensor host_matrix(std::span<const float> values) const {
     HostTensor tensor;
     tensor.shape = {config_.num_buckets(), config_.hidden_size};
     tensor.data = reinterpret_cast<const std::byte*>(values.data());
