@@ -109,7 +109,8 @@ def test_a_killed_download_leaves_a_right_beginning(hub, start, download, cache)
     hub.requests.clear()
     download()
     assert hub.requests[-1].server == "store"
-    assert f"bytes={size}-" in next(one.range for one in hub.requests if one.server == "store")
+    begins = [int(one.range.removeprefix("bytes=").split("-")[0]) for one in hub.requests if one.server == "store"]
+    assert min(begins) == size  # the ranges are asked for side by side, in any order
     assert holds(snapshots(cache)[0], files)
 
 
