@@ -203,7 +203,8 @@ TEST(CpuQuantized, WeightsStayQuantisedUnlessFormatsMeetWithinAPanel) {
   const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
   const QuantizationFormat eight{QuantizationMode::kAffine, 8, 32};
   const auto runs = [&](const std::vector<QuantizationFormat>& formats, const std::vector<int>& outs) {
-    const LinearWeight weight = cpu::pack_linear(kernels, memory, in_turn, layer_of(formats, outs, 64, DType::kFloat16).parts);
+    const LinearWeight weight =
+        cpu::pack_linear(kernels, memory, in_turn, layer_of(formats, outs, 64, DType::kFloat16).parts);
     const auto& packed = static_cast<const cpu::PackedLinear&>(*weight.storage);
     EXPECT_EQ(packed.quantized.empty(), packed.panels.data != nullptr);
     return packed.quantized.size();
@@ -211,6 +212,20 @@ TEST(CpuQuantized, WeightsStayQuantisedUnlessFormatsMeetWithinAPanel) {
   EXPECT_EQ(runs({four, four}, {width + 1, 5}), 1U);
   EXPECT_EQ(runs({four, eight}, {width, 5}), 2U);
   EXPECT_EQ(runs({four, eight}, {width - 1, 5}), 0U);
+}
+
+TEST(CpuQuantized, LargeWeightsAreLaidOutInPieces) {
+  const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
+  // 1,100 rows of 256 words are more than twice what a piece has; the parts meet inside a panel.
+  const Layer layer = layer_of({four, four}, {605, 495}, 2048, DType::kFloat16);
+  Layer wide = layer;
+  for (LinearPart& part : wide.parts) {
+    part.weight = expanded(part.weight);
+  }
+  for (const int threads : {1, 3}) {
+    EXPECT_EQ(product(cpu::CpuPrecision::kFp32, threads, 2, layer),
+              product(cpu::CpuPrecision::kFp32, threads, 2, wide));
+  }
 }
 
 TEST(CpuQuantized, APartMayStandBesideOneThatIsNotQuantised) {

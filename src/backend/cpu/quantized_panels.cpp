@@ -206,6 +206,7 @@ void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedP
     part.n = args.n - column;
     part.panel_begin = 0;
     part.panel_end = 1;
+    part.ahead_end = 0;  // the next panel is not there yet
     kernels.gemm(part);
   }
 }
