@@ -42,7 +42,8 @@ struct Int8Product {
 
 constinit const MatrixKernels kAvx2Fp32 = generic::fp32_matrix_kernels<avx2::I32, 6, 2>();
 constinit const MatrixKernels kAvx2Int8 = generic::int8_matrix_kernels<Int8Product, 4, 2>();
-constinit const MatrixKernels kAvx2WidenedBf16 = generic::bf16_matrix_kernels<generic::WidenedBf16<avx2::I32>, avx2::I32, 4, 2>();
+constinit const MatrixKernels kAvx2WidenedBf16 =
+    generic::bf16_matrix_kernels<generic::WidenedBf16<avx2::I32>, avx2::I32, 4, 2>();
 constinit const AttentionKernels kAvx2AttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 6, 2>();
 constinit const VectorKernels kAvx2Vector = generic::vector_kernels<V>();
 
