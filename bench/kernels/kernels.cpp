@@ -200,7 +200,7 @@ void add(const std::string& name, const Body& body) {
 
 void register_kernels(const cpu::KernelTable& table) {
   // One token, the query of `bench encode`, a usual micro-batch and a large one.
-  for (const cpu::MatrixKernels* kernels : {table.fp32, table.bf16, table.int8}) {
+  for (const cpu::MatrixKernels* kernels : {table.fp32, table.bf16, table.int16, table.int8}) {
     for (const Layer& layer : kLayers) {
       for (const int rows : {1, 12, 256, 512}) {
         if (kernels != nullptr) {
@@ -214,7 +214,8 @@ void register_kernels(const cpu::KernelTable& table) {
   for (const Heads& heads : kHeads) {
     for (const int length : {22, 128, 512}) {
       for (const auto& [precision, kernels] :
-           {std::pair("fp32", table.attention_fp32), std::pair("bf16", table.attention_bf16)}) {
+           {std::pair("fp32", table.attention_fp32), std::pair("bf16", table.attention_bf16),
+            std::pair("int16", table.attention_int16)}) {
         if (kernels != nullptr) {
           add(fmt::format("attention/{}/{}/{}", precision, heads.name, length),
               [kernels = kernels, heads, length](benchmark::State& state) {

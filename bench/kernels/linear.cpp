@@ -116,7 +116,7 @@ void linear(benchmark::State& state, cpu::CpuPrecision precision, const cpu::Mat
 void register_linear_layers(const cpu::KernelTable& table) {
   for (const auto& [precision, kernels] :
        {std::pair(cpu::CpuPrecision::kFp32, table.fp32), std::pair(cpu::CpuPrecision::kBf16, table.bf16),
-        std::pair(cpu::CpuPrecision::kInt8, table.int8)}) {
+        std::pair(cpu::CpuPrecision::kInt16, table.int16), std::pair(cpu::CpuPrecision::kInt8, table.int8)}) {
     if (kernels == nullptr) {
       continue;
     }

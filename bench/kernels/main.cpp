@@ -33,7 +33,7 @@ int run(int argc, char** argv) {
   register_kernels(table);
   register_linear_layers(table);
   std::map<std::string, double> peaks;
-  for (const cpu::MatrixKernels* kernels : {table.fp32, table.bf16, table.int8}) {
+  for (const cpu::MatrixKernels* kernels : {table.fp32, table.bf16, table.int16, table.int8}) {
     if (kernels != nullptr) {
       peaks[kernels->precision] = measure_peak(*kernels);
     }

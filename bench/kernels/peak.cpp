@@ -27,15 +27,23 @@ double thread_seconds() {
 Loop loop_of(const cpu::MatrixKernels& kernels) {
   const std::pair<const cpu::MatrixKernels*, Loop> loops[] = {
 #if defined(__x86_64__)
-      {&cpu::kAvx512Bf16, multiply_add_avx512_bf16},   {&cpu::kAvx512Int8, multiply_add_avx512_vnni},
-      {&cpu::kAvx512Fp32, multiply_add_avx512},        {&cpu::kAvxVnniInt8, multiply_add_avx_vnni},
-      {&cpu::kAvx512WidenedBf16, multiply_add_avx512}, {&cpu::kAvx2WidenedBf16, multiply_add_avx2},
-      {&cpu::kAvx2Int8, multiply_add_avx2_int8},       {&cpu::kAvx2Fp32, multiply_add_avx2},
+      {&cpu::kAvx512Bf16, multiply_add_avx512_bf16},
+      {&cpu::kAvx512Int8, multiply_add_avx512_vnni},
+      {&cpu::kAvx512Fp32, multiply_add_avx512},
+      {&cpu::kAvxVnniInt8, multiply_add_avx_vnni},
+      {&cpu::kAvx512WidenedBf16, multiply_add_avx512},
+      {&cpu::kAvx2WidenedBf16, multiply_add_avx2},
+      {&cpu::kAvx2Int8, multiply_add_avx2_int8},
+      {&cpu::kAvx2Fp32, multiply_add_avx2},
+      {&cpu::kAvx512Int16, multiply_add_avx512_vnni_int16},
+      {&cpu::kAvxVnniInt16, multiply_add_avx_vnni_int16},
+      {&cpu::kAvx2Int16, multiply_add_avx2_int16},
 #elif defined(__aarch64__)
       {&cpu::kNeonBf16, multiply_add_neon_bf16},    {&cpu::kNeonInt8, multiply_add_neon_dot},
       {&cpu::kNeonFp32, multiply_add_neon},         {&cpu::kNeonWidenedBf16, multiply_add_neon},
 #endif
-      {&cpu::kPortableFp32, multiply_add_portable},    {&cpu::kPortableWidenedBf16, multiply_add_portable},
+      {&cpu::kPortableFp32, multiply_add_portable},
+      {&cpu::kPortableWidenedBf16, multiply_add_portable},
   };
   for (const auto& [candidate, loop] : loops) {
     if (candidate == &kernels) {

@@ -17,10 +17,13 @@ double multiply_add_portable(long iterations, float* sink);
 #if defined(__x86_64__)
 double multiply_add_avx2(long iterations, float* sink);
 double multiply_add_avx2_int8(long iterations, float* sink);
+double multiply_add_avx2_int16(long iterations, float* sink);
 double multiply_add_avx_vnni(long iterations, float* sink);
+double multiply_add_avx_vnni_int16(long iterations, float* sink);
 double multiply_add_avx512(long iterations, float* sink);
 double multiply_add_avx512_bf16(long iterations, float* sink);
 double multiply_add_avx512_vnni(long iterations, float* sink);
+double multiply_add_avx512_vnni_int16(long iterations, float* sink);
 #elif defined(__aarch64__)
 double multiply_add_neon(long iterations, float* sink);
 double multiply_add_neon_dot(long iterations, float* sink);

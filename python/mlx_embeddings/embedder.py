@@ -56,7 +56,7 @@ class Embedder:
         """
         :param model_name_or_path: a folder, a GGUF file, a name (downloaded if need be), or an `Engine` that is loaded already
         :param task: which head to load: "auto", "embed", "multi-vector", "sparse", "rerank", "classify", ...
-        :param precision: of the arithmetic: "auto", "fp32", "bf16", "int8"
+        :param precision: of the arithmetic: "auto", "fp32", "bf16", "int16", "int8"
         :param threads: 0: as many as the process may use
         :param truncate_dim: keep the first dimensions (Matryoshka) unless a call says otherwise
         :param revision: a branch, tag or commit of a model that is named

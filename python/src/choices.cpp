@@ -42,9 +42,12 @@ Device to_device(std::string_view word) {
 }
 
 Precision to_precision(std::string_view word) {
-  return chosen<Precision>(
-      "precision", word,
-      {{"auto", Precision::kAuto}, {"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"int8", Precision::kInt8}});
+  return chosen<Precision>("precision", word,
+                           {{"auto", Precision::kAuto},
+                            {"fp32", Precision::kFp32},
+                            {"bf16", Precision::kBf16},
+                            {"int16", Precision::kInt16},
+                            {"int8", Precision::kInt8}});
 }
 
 Role to_role(std::string_view word) {

@@ -21,6 +21,7 @@ cpu::CpuPrecision cpu_precision(Precision precision) {
     case Precision::kAuto: return cpu::CpuPrecision::kAuto;
     case Precision::kFp32: return cpu::CpuPrecision::kFp32;
     case Precision::kBf16: return cpu::CpuPrecision::kBf16;
+    case Precision::kInt16: return cpu::CpuPrecision::kInt16;
     case Precision::kInt8: return cpu::CpuPrecision::kInt8;
   }
   throw Error(ErrorCode::kInvalidInput, "unknown precision");

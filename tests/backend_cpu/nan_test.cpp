@@ -107,7 +107,7 @@ struct Sequence {
 
 template <class Body>
 void for_attentions(const KernelTable& table, const Body& body) {
-  for (const AttentionKernels* kernels : {table.attention_fp32, table.attention_bf16}) {
+  for (const AttentionKernels* kernels : {table.attention_fp32, table.attention_bf16, table.attention_int16}) {
     if (kernels != nullptr) {
       SCOPED_TRACE(kernels == table.attention_fp32 ? "fp32" : "bf16");
       body(*kernels);
@@ -238,7 +238,7 @@ std::vector<float> product(const MatrixKernels& kernels, const std::vector<float
 
 template <class Body>
 void for_products(const KernelTable& table, const Body& body) {
-  for (const MatrixKernels* kernels : {table.fp32, table.bf16, table.int8}) {
+  for (const MatrixKernels* kernels : {table.fp32, table.bf16, table.int16, table.int8}) {
     if (kernels != nullptr) {
       SCOPED_TRACE(kernels->precision);
       body(*kernels);

@@ -39,7 +39,7 @@ TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
     const cpu::ForcedIsa forced(isa.name);
     for (const auto& [precision, kernels] :
          {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
-          std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
+          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
       for (const int rows : {5, 300}) {  // shared out by panels, and by rows
         if (kernels != nullptr) {
           EXPECT_EQ(linear_rows(precision, 1, rows), linear_rows(precision, 3, rows))

@@ -1,9 +1,11 @@
-// Tests of quantised weights in the CPU backend: a layer that stays quantised has the bits of one expanded at load.
+// Tests of quantised weights in the CPU backend: a layer that stays quantised has the bits of one expanded at load; at
+// int16, whose steps then come from the range of the codes, nearly those.
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <random>
 #include <span>
@@ -191,6 +193,98 @@ TEST(CpuQuantized, Int8KeepsNoCodesAndMultipliesWhatTheyStandFor) {
           }
           ASSERT_NEAR(static_cast<double>(y[static_cast<std::size_t>(r * kOut + j)]), sum, bound) << r << ", " << j;
         }
+      }
+    }
+  }
+}
+
+/// Sums of a layer of int16 beside those of its values in double, as a share of the lengths of row and column: steps of
+/// 1 / 45,000 of the lengths would leave 9e-6, 4e-5 in the worst of 10,000; columns that only the range of their codes
+/// bounds have steps up to three times as coarse.
+double worst_share(const Layer& layer, const Matrix& x, const std::vector<float>& y) {
+  double worst = 0.0;
+  int column = 0;
+  for (const LinearPart& part : layer.parts) {
+    const int out = part.weight.shape[0];
+    std::vector<float> w(static_cast<std::size_t>(layer.in) * static_cast<std::size_t>(out));
+    dequantize(part.weight, 0, static_cast<std::size_t>(out), w.data());
+    for (int j = 0; j < out; ++j, ++column) {
+      const float* row = w.data() + static_cast<std::ptrdiff_t>(j) * layer.in;
+      for (int r = 0; r < x.rows; ++r) {
+        double sum = 0.0;
+        double x_squares = 0.0;
+        double w_squares = 0.0;
+        for (int p = 0; p < layer.in; ++p) {
+          sum += x.at(r, p) * static_cast<double>(row[p]);
+          x_squares += x.at(r, p) * x.at(r, p);
+          w_squares += static_cast<double>(row[p]) * static_cast<double>(row[p]);
+        }
+        const double got = static_cast<double>(y[static_cast<std::size_t>(r * layer.out + column)]);
+        worst = std::max(worst, std::abs(got - sum) / (std::sqrt(x_squares * w_squares) + 1e-30));
+      }
+    }
+  }
+  return worst;
+}
+
+TEST(CpuQuantized, Int16KeepsCodesAndIsNearTheirValues) {
+  constexpr int kIn = 256;
+  std::vector<Layer> layers;
+  for (const QuantizationFormat& format : all_formats()) {
+    layers.push_back(layer_of({format}, {65}, kIn, DType::kFloat16));
+  }
+  const QuantizationFormat four{QuantizationMode::kAffine, 4, 64};
+  layers.push_back(layer_of({four, {QuantizationMode::kAffine, 8, 32}}, {96, 50}, kIn, DType::kFloat16));
+  const Matrix x = noise(9, kIn, 2);
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    if (isa.int16 == nullptr) {
+      continue;
+    }
+    const cpu::ForcedIsa forced(isa.name);
+    for (Layer& layer : layers) {
+      const QuantizationFormat& format = layer.parts[0].weight.quantization->format;
+      SCOPED_TRACE(fmt::format("{}, {}, {} parts", isa.name, to_string(format), layer.parts.size()));
+      for (LinearPart& part : layer.parts) {
+        part.bias.reset();
+      }
+      cpu::WeightMemory memory;
+      const LinearWeight packed = cpu::pack_linear(*isa.int16, memory, in_turn, layer.parts);
+      EXPECT_EQ(static_cast<const cpu::PackedLinear&>(*packed.storage).quantized.empty(),
+                format.mode == QuantizationMode::kMxfp8);  // its codes may be NaN
+      std::vector<std::vector<float>> found;
+      for (const int threads : {1, 3}) {
+        const auto backend = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kInt16, .threads = threads});
+        const LinearWeight weight = backend->linear_weight(layer.parts);
+        const EmbeddingTable table = backend->embedding_table(host_tensor(x));
+        const std::vector<std::int32_t> ids = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+        std::vector<float>& y = found.emplace_back(static_cast<std::size_t>(x.rows * layer.out));
+        backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
+          ops.read(ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight), y);
+        });
+      }
+      EXPECT_LT(worst_share(layer, x, found[0]), 1e-4);
+      EXPECT_EQ(found[0], found[1]);
+    }
+  }
+}
+
+TEST(CpuQuantized, Int16KeepsNanAndInfinityOfScalesInTheirColumns) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      if (isa.int16 == nullptr) {
+        continue;
+      }
+      const cpu::ForcedIsa forced(isa.name);
+      Layer layer = layer_of({{QuantizationMode::kAffine, 4, 64}}, {65}, 128, DType::kFloat32);
+      auto poisoned = std::make_shared<Quantization>(*layer.parts[0].weight.quantization);
+      std::vector<float> scales(65 * 2);
+      std::memcpy(scales.data(), poisoned->scales.data, scales.size() * sizeof(float));
+      scales[2 * 33] = bad;
+      poisoned->scales.data = reinterpret_cast<const std::byte*>(scales.data());
+      layer.parts[0].weight.quantization = poisoned;
+      const std::vector<float> y = product(cpu::CpuPrecision::kInt16, 1, 2, layer);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        ASSERT_EQ(std::isfinite(y[i]), i % 65 != 33) << isa.name << ", " << bad << ", value " << i;
       }
     }
   }

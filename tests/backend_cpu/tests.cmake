@@ -2,6 +2,7 @@
 mlxe_test(backend_cpu/arena_test.cpp)
 mlxe_test(backend_cpu/cpu_ops_test.cpp)
 mlxe_test(backend_cpu/instruction_set_test.cpp)
+mlxe_test(backend_cpu/int16_test.cpp)
 mlxe_test(backend_cpu/int8_test.cpp)
 mlxe_test(backend_cpu/kernels_test.cpp)
 mlxe_test(backend_cpu/nan_test.cpp)

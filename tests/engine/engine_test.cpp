@@ -87,7 +87,7 @@ TEST(Engine, WithholdsTheResultsOfACheckpointWithANan) {
       value = std::numeric_limits<float>::quiet_NaN();
       const std::string folder = tiny.write();
       value = whole;
-      for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+      for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kInt16, Precision::kInt8}) {
         try {
           const Engine engine = Engine::load(folder, {.device = Device::kCpu, .precision = precision, .threads = 1});
           EXPECT_ERROR(kNonFinite, "has a result with NaN or infinity, which was withheld", engine.embed(kTexts))

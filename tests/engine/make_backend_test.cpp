@@ -19,7 +19,7 @@ TEST(MakeBackend, RefusesAbsurdThreadCounts) {
 }
 
 TEST(MakeBackend, OffersOnlyFp32OnMlx) {
-  for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
+  for (const Precision precision : {Precision::kBf16, Precision::kInt16, Precision::kInt8}) {
     EXPECT_ERROR(kUnsupported, "device 'mlx' computes in fp32 only",
                  make_backend({.device = Device::kMlx, .precision = precision}));
   }

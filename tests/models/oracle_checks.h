@@ -49,7 +49,12 @@ inline double cosine(std::span<const float> a, std::span<const float> b) {
 /// model does not. docs/parity.md shows each fixture's own.
 inline double least_cosine(const OracleFixture& fixture, Precision precision) {
   if (precision == Precision::kInt8) {
-    return 0.9;
+    // One text's three logits are a tenth of the others' there, so int8's usual error (0.15 of 2) turns them by up to
+    // 45 degrees: by 9, 16, 21 and 43 in four ways of computing attention.
+    return fixture.name == "own_modernbert_classify" ? 0.7 : 0.9;
+  }
+  if (precision == Precision::kInt16) {
+    return 0.9999;
   }
   if (precision != Precision::kBf16) {
     return 1.0;
@@ -66,7 +71,7 @@ inline double least_cosine(const OracleFixture& fixture, Precision precision) {
 /// Those that this machine's CPU has kernels for.
 inline std::vector<Precision> precisions_below_fp32() {
   std::vector<Precision> found;
-  for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
+  for (const Precision precision : {Precision::kBf16, Precision::kInt16, Precision::kInt8}) {
     LoadOptions options = load_options(Device::kCpu);
     options.precision = precision;
     try {
@@ -83,10 +88,12 @@ inline std::vector<Precision> precisions_below_fp32() {
 
 /// The device at fp32, else the precision: a column of docs/parity.md.
 inline std::string column_name(Device device, Precision precision) {
-  if (precision == Precision::kFp32) {
-    return device_name(device);
+  switch (precision) {
+    case Precision::kBf16: return "bf16";
+    case Precision::kInt16: return "int16";
+    case Precision::kInt8: return "int8";
+    default: return device_name(device);
   }
-  return precision == Precision::kBf16 ? "bf16" : "int8";
 }
 
 /// Judges numbers beside the oracle's, and leaves the distances in the test's record, which docs/parity.md shows.

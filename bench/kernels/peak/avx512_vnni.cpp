@@ -1,11 +1,14 @@
-// Multiply-adds of AVX-512 VNNI: 16 sums of four int8 products each.
+// Multiply-adds of AVX-512 VNNI: 16 sums of four int8 or two int16 products each.
 #include "kernels/peak.h"
 
 #include <immintrin.h>
 
 namespace mlxe::bench {
+namespace {
 
-double multiply_add_avx512_vnni(long iterations, float* sink) {
+/// \param add  add(sum, factor) is the instruction, factor times itself
+template <class Add>
+double multiply_add(long iterations, float* sink, int products, const Add& add) {
   constexpr int kChains = 12;
   const __m512i factor = _mm512_set1_epi8(3);
   __m512i chain[kChains];
@@ -15,7 +18,7 @@ double multiply_add_avx512_vnni(long iterations, float* sink) {
   for (long k = 0; k < iterations; ++k) {
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) {
-      chain[i] = _mm512_dpbusd_epi32(chain[i], factor, factor);
+      chain[i] = add(chain[i], factor);
     }
   }
   __m512i sum = factor;
@@ -27,7 +30,19 @@ double multiply_add_avx512_vnni(long iterations, float* sink) {
   for (const int lane : lanes) {
     *sink += static_cast<float>(lane);
   }
-  return 2.0 * 64 * kChains * static_cast<double>(iterations);
+  return 2.0 * 16 * products * kChains * static_cast<double>(iterations);
+}
+
+}  // namespace
+
+double multiply_add_avx512_vnni(long iterations, float* sink) {
+  return multiply_add(iterations, sink, 4,
+                      [](__m512i sum, __m512i factor) { return _mm512_dpbusd_epi32(sum, factor, factor); });
+}
+
+double multiply_add_avx512_vnni_int16(long iterations, float* sink) {
+  return multiply_add(iterations, sink, 2,
+                      [](__m512i sum, __m512i factor) { return _mm512_dpwssd_epi32(sum, factor, factor); });
 }
 
 }  // namespace mlxe::bench

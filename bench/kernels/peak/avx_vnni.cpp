@@ -1,11 +1,14 @@
-// Multiply-adds of AVX-VNNI: 8 sums of four int8 products each.
+// Multiply-adds of AVX-VNNI: 8 sums of four int8 or two int16 products each.
 #include "kernels/peak.h"
 
 #include <immintrin.h>
 
 namespace mlxe::bench {
+namespace {
 
-double multiply_add_avx_vnni(long iterations, float* sink) {
+/// \param add  add(sum, factor) is the instruction, factor times itself
+template <class Add>
+double multiply_add(long iterations, float* sink, int products, const Add& add) {
   constexpr int kChains = 12;
   const __m256i factor = _mm256_set1_epi8(3);
   __m256i chain[kChains];
@@ -15,7 +18,7 @@ double multiply_add_avx_vnni(long iterations, float* sink) {
   for (long k = 0; k < iterations; ++k) {
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) {
-      asm("%{vex%} vpdpbusd %1, %1, %0" : "+x"(chain[i]) : "x"(factor));
+      chain[i] = add(chain[i], factor);
     }
   }
   __m256i sum = factor;
@@ -27,7 +30,23 @@ double multiply_add_avx_vnni(long iterations, float* sink) {
   for (const int lane : lanes) {
     *sink += static_cast<float>(lane);
   }
-  return 2.0 * 32 * kChains * static_cast<double>(iterations);
+  return 2.0 * 8 * products * kChains * static_cast<double>(iterations);
+}
+
+}  // namespace
+
+double multiply_add_avx_vnni(long iterations, float* sink) {
+  return multiply_add(iterations, sink, 4, [](__m256i sum, __m256i factor) {
+    asm("%{vex%} vpdpbusd %1, %1, %0" : "+x"(sum) : "x"(factor));
+    return sum;
+  });
+}
+
+double multiply_add_avx_vnni_int16(long iterations, float* sink) {
+  return multiply_add(iterations, sink, 2, [](__m256i sum, __m256i factor) {
+    asm("%{vex%} vpdpwssd %1, %1, %0" : "+x"(sum) : "x"(factor));
+    return sum;
+  });
 }
 
 }  // namespace mlxe::bench

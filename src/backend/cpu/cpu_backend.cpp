@@ -2,6 +2,7 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -25,6 +26,15 @@ struct PrecisionChoice {
   std::string reason;
 };
 
+const MatrixKernels& existing(const MatrixKernels* kernels, std::string_view precision, const KernelTable& table) {
+  if (kernels == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("precision {} has no kernels for the instruction set '{}', wanted fp32 or bf16", precision,
+                            table.name));
+  }
+  return *kernels;
+}
+
 PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precision) {
   // What the CPU could do says nothing where MLXE_CPU_ISA forces a lesser set.
   const std::string who = &table == &available_kernels().front()
@@ -37,13 +47,8 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
               table.bf16_is_widened
                   ? fmt::format("asked for; {} does not multiply bf16 in hardware: it saves memory, not time", who)
                   : "asked for"};
-    case CpuPrecision::kInt8:
-      if (table.int8 == nullptr) {
-        throw Error(
-            ErrorCode::kUnsupported,
-            fmt::format("precision int8 has no kernels for the instruction set '{}', wanted fp32 or bf16", table.name));
-      }
-      return {table.int8, "asked for"};
+    case CpuPrecision::kInt16: return {&existing(table.int16, "int16", table), "asked for"};
+    case CpuPrecision::kInt8: return {&existing(table.int8, "int8", table), "asked for"};
     case CpuPrecision::kAuto: break;
   }
   if (table.bf16_is_widened) {
@@ -52,14 +57,21 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
   return {table.bf16, fmt::format("auto: {} multiplies bf16 in hardware", who)};
 }
 
+const AttentionKernels& choose_attention(const KernelTable& table, const MatrixKernels* precision) {
+  const bool takes_bf16 = precision == table.bf16 || precision == table.int8;
+  const bool takes_int16 = precision == table.int16 || precision == table.int8;
+  if (takes_bf16 && table.attention_bf16 != nullptr) {
+    return *table.attention_bf16;
+  }
+  return takes_int16 && table.attention_int16 != nullptr ? *table.attention_int16 : *table.attention_fp32;
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(CpuPrecision precision, int threads)
       : kernels_(choose_kernels()),
         precision_(choose_precision(kernels_, precision)),
-        attention_(precision_.kernels != kernels_.fp32 && kernels_.attention_bf16 != nullptr
-                       ? *kernels_.attention_bf16
-                       : *kernels_.attention_fp32),
+        attention_(choose_attention(kernels_, precision_.kernels)),
         pool_(threads) {}
 
   BackendInfo info() const override {

@@ -11,6 +11,7 @@ enum class CpuPrecision {
   kAuto,  ///< bf16 where the CPU multiplies bf16 in hardware, else fp32
   kFp32,
   kBf16,
+  kInt16,
   kInt8,
 };
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -90,8 +89,7 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
   const auto k = static_cast<std::size_t>(shape.in_features);
   const auto num_rows = static_cast<std::size_t>(shape.out_features);
   const auto num_panels = static_cast<std::size_t>(packed.num_panels);
-  const bool scaled = kernels.values_per_word == 4;
-  if (scaled) {
+  if (kernels.scaled) {
     packed.column_scale.resize(num_panels * width);
     packed.column_sum.resize(num_panels * width);
   }
@@ -107,8 +105,8 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
       widen_rows(parts, first, count, k, rows.data());
       kernels.pack_panel(rows.data(), static_cast<int>(count), shape.in_features,
                          packed.panels.data + first * static_cast<std::size_t>(packed.k_words),
-                         scaled ? packed.column_scale.data() + first : nullptr,
-                         scaled ? packed.column_sum.data() + first : nullptr);
+                         kernels.scaled ? packed.column_scale.data() + first : nullptr,
+                         kernels.scaled ? packed.column_sum.data() + first : nullptr);
     }
   });
 }
@@ -130,11 +128,9 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, con
     has_bias = has_bias || part.bias.has_value();
     complete = complete && part.weight.has_data() && (!part.bias || part.bias->has_data());
   }
-  // The largest sum of int8 products, in_features * 255 * 127, must fit in 32 bits.
-  constexpr int kMostInt8Features = std::numeric_limits<std::int32_t>::max() / (255 * 127);
-  if (kernels.values_per_word == 4 && in_features > kMostInt8Features) {
-    throw Error(ErrorCode::kUnsupported, fmt::format("linear weight has {} input features, wanted at most {} at int8",
-                                                     in_features, kMostInt8Features));
+  if (in_features > kernels.most_features) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("linear weight has {} input features, wanted at most {} at {}",
+                                                     in_features, kernels.most_features, kernels.precision));
   }
   LinearWeight handle{in_features, out_features, nullptr};
   if (!complete) {
@@ -159,12 +155,13 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, con
       column += part_rows;
     }
   }
-  // int8 has codes and scales of its own: making them anew in every product took longer than the product (2.6 ns a
-  // weight on Zen 3), so it expands at load, to a byte a weight.
-  auto quantized =
-      kernels.values_per_word == 4 ? std::nullopt : keep_quantized(parts, kernels.panel_width, memory, parallel_for);
+  auto quantized = keep_quantized(parts, kernels, memory, parallel_for);
   if (quantized) {
     packed->quantized = *std::move(quantized);
+    if (kernels.scaled) {
+      packed->column_scale.resize(columns);
+      bound_steps(packed->quantized, in_features, kernels.panel_width, parallel_for, packed->column_scale);
+    }
   } else {
     packed->panels = memory.allocate(columns * k_words);
     pack_rows(parts, handle, parallel_for, *packed);

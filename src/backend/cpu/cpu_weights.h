@@ -22,8 +22,8 @@ struct PackedLinear final : WeightStorage {
   int k_words = 0;
   int num_panels = 0;
   std::vector<float> bias;          // [num_panels * panel_width], or empty
-  std::vector<float> column_scale;  // int8: [num_panels * panel_width]
-  std::vector<float> column_sum;    // int8: [num_panels * panel_width]
+  std::vector<float> column_scale;  // int8 and int16: [num_panels * panel_width]
+  std::vector<float> column_sum;    // likewise
 };
 
 /// Rows stay in the mapped checkpoint, in its own type: only the rows that texts use are ever read.

@@ -9,8 +9,9 @@
 namespace mlxe::cpu {
 
 /// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + bias[j]) + residual[r, j] for the given rows and
-/// panels. Operands come in words of four bytes: one float32, two bfloat16 or four int8 along p, zeros beyond k. Every
-/// output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend on it.
+/// panels. Operands come in words of four bytes: one float32, two bfloat16, two int16 or four int8 along p, zeros
+/// beyond k. Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend
+/// on it.
 struct GemmArgs {
   const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
@@ -28,11 +29,12 @@ struct GemmArgs {
   int panel_end = 0;
   int ahead_end = 0;  ///< panels up to here come from memory, in order: the one after each is asked for early; 0: none
   Activation activation = Activation::kNone;
-  // int8 only: a[r, p] = row_scale[r] q + row_offset[r], q in 0 .. 255; b[j, p] = column_scale[j] w, w in -127 .. 127.
+  // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255 and w
+  // in -127 .. 127, at int16 both of 16 bits and no offset.
   const float* row_scale = nullptr;     ///< [rows]
-  const float* row_offset = nullptr;    ///< [rows]
+  const float* row_offset = nullptr;    ///< [rows]; int8 only
   const float* column_scale = nullptr;  ///< [num_panels * panel_width]
-  const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w
+  const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w; int8 only
 };
 
 /// All query heads that share one key and value head, over one sequence.
@@ -131,6 +133,7 @@ struct ExpandArgs {
   const std::uint32_t* words = nullptr;  ///< [k * bits / 32, panel_width]: down each column a stream of codes
   const float* scales = nullptr;         ///< [k / group_size, panel_width]
   const float* biases = nullptr;         ///< likewise; or null, and the codes are E2M1 (4 bits) or E4M3 (8 bits)
+  const float* inverse_steps = nullptr;  ///< [panel_width], of GemmArgs::column_scale; int16 only
   void* out = nullptr;                   ///< [k_words, panel_width] words, as GemmArgs::b
   int k = 0;                             ///< a multiple of group_size, which is one of 32; of 16 for E2M1
   int panel_width = 0;
@@ -140,15 +143,17 @@ struct ExpandArgs {
 
 /// Matrix products at one precision.
 struct MatrixKernels {
-  const char* precision;  ///< "fp32", "bf16", "int8"
-  int panel_width;        ///< columns of a packed panel of gemm's b
-  int values_per_word;    ///< 1, 2, 4
+  const char* precision;           ///< "fp32", "bf16", "int16", "int8"
+  int panel_width;                 ///< columns of a packed panel of gemm's b
+  int values_per_word;             ///< 1, 2, 4
+  int most_features = 0x7FFFFFFF;  ///< longest rows
+  bool scaled = false;             ///< whole numbers: rows and columns have scales
   void (*gemm)(const GemmArgs&);
   /// Packs rows [0, count) of w (float32, [count, k], row stride k) into one panel of words, zero-padded.
-  /// int8: also writes panel_width values of GemmArgs::column_scale and column_sum (else they may be null).
+  /// Scaled: also writes panel_width values of GemmArgs::column_scale and, at int8, column_sum (else they may be null).
   void (*pack_panel)(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum);
   /// Converts rows of activations to words; null at fp32, where the activations are words already.
-  /// int8: also writes GemmArgs::row_scale and row_offset (else they may be null).
+  /// Scaled: also writes GemmArgs::row_scale and, at int8, row_offset (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                        float* row_scale, float* row_offset);
   void (*expand_panel)(const ExpandArgs&);  ///< null at int8, whose weights have codes and scales of their own
@@ -176,10 +181,12 @@ struct KernelTable {
   const VectorKernels* vector;
   const MatrixKernels* fp32;
   const MatrixKernels* bf16;
-  const MatrixKernels* int8;  ///< null: this instruction set has none
+  const MatrixKernels* int16;  ///< null: this instruction set has none, or none that is faster than fp32
+  const MatrixKernels* int8;   ///< null: this instruction set has none
   const AttentionKernels* attention_fp32;
-  const AttentionKernels* attention_bf16;  ///< for bf16 and int8; null: this instruction set has none
-  bool bf16_is_widened;                    ///< to float32, on the way into each product: less memory, not more speed
+  const AttentionKernels* attention_bf16;   ///< null: this instruction set has none
+  const AttentionKernels* attention_int16;  ///< scores from int16, values at fp32; null as int16 is
+  bool bf16_is_widened;                     ///< to float32, on the way into each product: less memory, not more speed
 };
 
 /// Words of one row of k values.
@@ -197,14 +204,19 @@ extern const AttentionKernels kAvx2AttentionFp32;
 extern const MatrixKernels kAvx2Fp32;
 extern const MatrixKernels kAvx2WidenedBf16;
 extern const MatrixKernels kAvx2Int8;
-extern const MatrixKernels kAvxVnniInt8;  ///< needs AVX-VNNI
+extern const MatrixKernels kAvx2Int16;
+extern const MatrixKernels kAvxVnniInt8;               ///< needs AVX-VNNI
+extern const MatrixKernels kAvxVnniInt16;              ///< needs AVX-VNNI
+extern const AttentionKernels kAvxVnniAttentionInt16;  ///< needs AVX-VNNI
 extern const VectorKernels kAvx512Vector;
 extern const AttentionKernels kAvx512AttentionFp32;
 extern const MatrixKernels kAvx512Fp32;
 extern const MatrixKernels kAvx512WidenedBf16;
-extern const MatrixKernels kAvx512Int8;              ///< needs VNNI
-extern const MatrixKernels kAvx512Bf16;              ///< needs BF16
-extern const AttentionKernels kAvx512AttentionBf16;  ///< needs BF16
+extern const MatrixKernels kAvx512Int8;               ///< needs VNNI
+extern const MatrixKernels kAvx512Int16;              ///< needs VNNI
+extern const AttentionKernels kAvx512AttentionInt16;  ///< needs VNNI
+extern const MatrixKernels kAvx512Bf16;               ///< needs BF16
+extern const AttentionKernels kAvx512AttentionBf16;   ///< needs BF16
 #elif defined(__aarch64__)
 extern const VectorKernels kNeonVector;
 extern const AttentionKernels kNeonAttentionFp32;

@@ -2,7 +2,11 @@
 #include "backend/cpu/quantized_panels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
+
+#include "backend/cpu/int16_steps.h"
 
 namespace mlxe::cpu {
 namespace {
@@ -124,10 +128,12 @@ constexpr std::size_t align(std::size_t floats) {
 /// Floats of each piece of scratch.
 struct Layout {
   std::size_t scales;  // twice: the biases too
+  std::size_t steps;
   std::size_t panel;
 
   Layout(const MatrixKernels& kernels, int k)
       : scales(align(static_cast<std::size_t>(k) / kSmallestGroup * width(kernels))),
+        steps(kernels.scaled ? align(width(kernels)) : 0),
         panel(align(static_cast<std::size_t>(num_words(kernels, k)) * width(kernels))) {}
 
  private:
@@ -136,13 +142,15 @@ struct Layout {
 };
 
 /// Panel `panel` of a weight in the words that MatrixKernels::gemm reads; they lie in the scratch.
+/// \param column_scale  of its columns; for scaled kernels
 const void* expand_panel(const MatrixKernels& kernels, std::span<const QuantizedPanels> runs, int panel, int k,
-                         float* scratch) {
+                         const float* column_scale, float* scratch) {
   const auto run = std::ranges::find_if(runs, [&](const QuantizedPanels& r) { return panel < r.panel_end; });
   const Layout layout(kernels, k);
   float* const scales = scratch;
   float* const biases = scales + layout.scales;
-  float* const words = biases + layout.scales;
+  float* const inverse_steps = biases + layout.scales;
+  float* const words = inverse_steps + layout.steps;
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   const auto index = static_cast<std::size_t>(panel - run->panel_begin);
   const std::size_t count = static_cast<std::size_t>(k / run->format.group_size) * width;
@@ -156,10 +164,14 @@ const void* expand_panel(const MatrixKernels& kernels, std::span<const Quantized
   if (affine) {
     widen(run->biases, biases);
   }
+  for (std::size_t column = 0; kernels.scaled && column < width; ++column) {
+    inverse_steps[column] = 1.0F / column_scale[column];
+  }
   kernels.expand_panel(
       {.words = reinterpret_cast<const std::uint32_t*>(run->words.data) + index * row_words(run->format, k) * width,
        .scales = scales,
        .biases = affine ? biases : nullptr,
+       .inverse_steps = inverse_steps,
        .out = words,
        .k = k,
        .panel_width = kernels.panel_width,
@@ -170,12 +182,17 @@ const void* expand_panel(const MatrixKernels& kernels, std::span<const Quantized
 
 }  // namespace
 
-std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const LinearPart> parts, int panel_width,
-                                                           WeightMemory& memory, const ParallelFor& parallel_for) {
+std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const LinearPart> parts,
+                                                           const MatrixKernels& kernels, WeightMemory& memory,
+                                                           const ParallelFor& parallel_for) {
   const std::optional<std::vector<Run>> runs = runs_of(parts);
-  if (!runs) {
+  const auto may_be_nan = [](const LinearPart& part) {
+    return part.weight.quantization->format.mode == QuantizationMode::kMxfp8;
+  };
+  if (!runs || kernels.expand_panel == nullptr || (kernels.scaled && std::ranges::any_of(parts, may_be_nan))) {
     return std::nullopt;
   }
+  const int panel_width = kernels.panel_width;
   for (std::size_t i = 0; i + 1 < runs->size(); ++i) {
     if ((*runs)[i].rows % panel_width != 0) {
       return std::nullopt;
@@ -189,9 +206,53 @@ std::optional<std::vector<QuantizedPanels>> keep_quantized(std::span<const Linea
   return panels;
 }
 
+void bound_steps(std::span<const QuantizedPanels> runs, int k, int panel_width, const ParallelFor& parallel_for,
+                 std::span<float> column_scale) {
+  const auto width = static_cast<std::size_t>(panel_width);
+  const auto step_panel = [&](const QuantizedPanels& run, std::size_t index, float* steps) {
+    const auto groups = static_cast<std::size_t>(k / run.format.group_size);
+    const std::size_t count = groups * width;
+    const bool affine = run.format.mode == QuantizationMode::kAffine;
+    std::vector<float> scales(count);
+    std::vector<float> biases(count);
+    const auto widen = [&](const WeightMemory::Block& block, std::vector<float>& out) {
+      widen_scales(run.format.mode, run.scale_dtype,
+                   reinterpret_cast<const std::byte*>(block.data) + index * count * size_bytes(run.scale_dtype), count,
+                   out.data());
+    };
+    widen(run.scales, scales);
+    if (affine) {
+      widen(run.biases, biases);
+    }
+    const double last_code = affine ? static_cast<double>((1U << static_cast<unsigned>(run.format.bits)) - 1U) : 6.0;
+    for (std::size_t column = 0; column < width; ++column) {
+      double largest = 0.0;
+      double squares = 0.0;
+      bool is_number = true;
+      for (std::size_t i = column; i < count; i += width) {
+        const double first = affine ? static_cast<double>(biases[i]) : 0.0;
+        const double last = first + last_code * static_cast<double>(scales[i]);
+        const double magnitude = std::max(std::abs(first), std::abs(last));
+        is_number = is_number && std::isfinite(first) && std::isfinite(last);
+        largest = std::max(largest, magnitude);
+        squares += magnitude * magnitude * run.format.group_size;
+      }
+      const double step = std::max(std::sqrt(squares) / kLongestInt16, largest / kLargestInt16);
+      steps[column] = !is_number ? std::numeric_limits<float>::quiet_NaN()
+                                 : std::max(static_cast<float>(step), std::numeric_limits<float>::min());
+    }
+  };
+  for (const QuantizedPanels& run : runs) {
+    parallel_for(static_cast<std::size_t>(run.panel_end - run.panel_begin), [&](std::size_t index) {
+      const std::size_t panel = static_cast<std::size_t>(run.panel_begin) + index;
+      step_panel(run, index, column_scale.data() + panel * width);
+    });
+  }
+}
+
 std::size_t expansion_floats(const MatrixKernels& kernels, int k) {
   const Layout layout(kernels, k);
-  return 2 * layout.scales + layout.panel;
+  return 2 * layout.scales + layout.steps + layout.panel;
 }
 
 void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedPanels> runs, int k,
@@ -199,7 +260,8 @@ void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedP
   for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
     const int column = panel * kernels.panel_width;
     GemmArgs part = args;  // a product of one panel
-    part.b = expand_panel(kernels, runs, panel, k, scratch);
+    part.column_scale = args.column_scale != nullptr ? args.column_scale + column : nullptr;
+    part.b = expand_panel(kernels, runs, panel, k, part.column_scale, scratch);
     part.c += column;
     part.bias = args.bias != nullptr ? args.bias + column : nullptr;
     part.residual = args.residual != nullptr ? args.residual + column : nullptr;

@@ -40,6 +40,11 @@ struct F32 {
   static F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
   static F32 round(F32 a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  F32 abs() const { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), v)}; }
+  /// The larger magnitude, where NaN counts as the largest; a is one already.
+  static F32 max_magnitude(F32 a, F32 b) {
+    return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a.v), _mm256_castps_si256(b.abs().v)))};
+  }
   /// a * 2^n for whole n in [-126, 127].
   static F32 scale_by_power(F32 a, F32 n) {
     const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23);
@@ -56,6 +61,17 @@ struct F32 {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     const __m128i flip = _mm_set1_epi8(static_cast<char>(kFlip));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_xor_si128(_mm_packus_epi16(words, words), flip));
+  }
+  /// Each rounded to the nearest whole number of 16 bits.
+  void store_shorts(void* p) const {
+    const __m256i whole = _mm256_cvtps_epi32(v);
+    const __m128i shorts = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storeu_si128(static_cast<__m128i*>(p), shorts);
+  }
+  /// Pairs (even[i], odd[i]), each rounded to the nearest whole number of 16 bits, in which it must lie.
+  static void store_short_pairs(F32 even, F32 odd, void* p) {
+    const __m256i high = _mm256_slli_epi32(_mm256_cvtps_epi32(odd.v), 16);
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_blend_epi16(_mm256_cvtps_epi32(even.v), high, 0xAA));
   }
   /// Rows to columns of an 8 x 8 block: pairs of floats, then of pairs, then 128-bit halves.
   static inline __attribute__((always_inline)) void transpose(F32 (&m)[8]) {
@@ -88,6 +104,13 @@ struct F32 {
     __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     x = _mm_max_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+  /// Of magnitudes, NaN being the largest.
+  float largest_magnitude() const {
+    const __m256i bits = _mm256_castps_si256(v);
+    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4E));
+    return __builtin_bit_cast(float, _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xB1))));
   }
 
  private:

@@ -39,6 +39,10 @@ struct F32 {
   static F32 min(F32 a, F32 b) { return {_mm512_min_ps(a.v, b.v)}; }
   static F32 round(F32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
   F32 abs() const { return {_mm512_abs_ps(v)}; }
+  /// The larger magnitude, where NaN counts as the largest; a is one already.
+  static F32 max_magnitude(F32 a, F32 b) {
+    return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a.v), _mm512_castps_si512(b.abs().v)))};
+  }
   /// The float of table[0 .. 16) that the lowest four bits of each lane name.
   static F32 lookup(const float* table, F32 bits) {
     return {_mm512_permutexvar_ps(_mm512_castps_si512(bits.v), _mm512_loadu_ps(table))};
@@ -55,6 +59,15 @@ struct F32 {
     const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(v));
     const __m128i flip = _mm_set1_epi8(static_cast<char>(kFlip));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_xor_si128(bytes, flip));
+  }
+  /// Each rounded to the nearest whole number of 16 bits.
+  void store_shorts(void* p) const {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(v)));
+  }
+  /// Pairs (even[i], odd[i]), each rounded to the nearest whole number of 16 bits, in which it must lie.
+  static void store_short_pairs(F32 even, F32 odd, void* p) {
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtps_epi32(odd.v), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_cvtps_epi32(even.v), high));
   }
   /// Rows to columns of a 16 x 16 block: pairs of floats, then of pairs, then 128-bit lanes by distance 1 and 2.
   static inline __attribute__((always_inline)) void transpose(F32 (&m)[16]) {
@@ -86,6 +99,8 @@ struct F32 {
   }
   float sum() const { return _mm512_reduce_add_ps(v); }
   float largest() const { return _mm512_reduce_max_ps(v); }
+  /// Of magnitudes, NaN being the largest.
+  float largest_magnitude() const { return __builtin_bit_cast(float, _mm512_reduce_max_epi32(_mm512_castps_si512(v))); }
 
  private:
   static __mmask16 mask(int count) { return static_cast<__mmask16>((1U << count) - 1U); }

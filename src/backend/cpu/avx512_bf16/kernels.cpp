@@ -17,6 +17,7 @@ struct Bf16Product {
   };
   static constexpr int kValues = 2;  // per word
   static constexpr bool kScaled = false;
+  static constexpr bool kOffset = false;
   static Accumulator zero() { return Vector::zero(); }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
   static Words broadcast(const std::int32_t* p) { return {_mm512_set1_epi32(*p)}; }
@@ -27,7 +28,10 @@ struct Bf16Product {
 
   static __m256i narrow(Vector x) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.v)); }
   static void store_narrow(Vector x, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), narrow(x)); }
-  static void convert(const float* x, int count, void* words) { generic::convert_bf16<Bf16Product>(x, count, words); }
+  static float convert(const float* x, int count, void* words) {
+    generic::convert_bf16<Bf16Product>(x, count, words);
+    return 1.0F;
+  }
 
   /// Words (values[0][i], values[1][i]).
   static void store_words(const Vector (&values)[2], void* words) {
@@ -42,6 +46,6 @@ struct Bf16Product {
 }  // namespace
 
 constinit const MatrixKernels kAvx512Bf16 = generic::bf16_matrix_kernels<Bf16Product, avx512::I32, 8, 3>();
-constinit const AttentionKernels kAvx512AttentionBf16 = generic::attention_kernels<Bf16Product, 12, 2>();
+constinit const AttentionKernels kAvx512AttentionBf16 = generic::attention_kernels<Bf16Product, Bf16Product, 12, 2>();
 
 }  // namespace mlxe::cpu

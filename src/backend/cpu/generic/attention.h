@@ -9,10 +9,11 @@ namespace {  // each translation unit its own: several compile this with differe
 
 /// `rows` queries of one head against one block of keys, with the online softmax in float32:
 /// out holds the weighted sum so far and is rescaled when a larger score turns up.
-template <class P, int kRows, int kVectors>
-void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int head, int query,
+template <class A, int kRows, int kVectors>
+void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int head, int query,
                  int rows, int first, int count) {
-  using V = typename P::Vector;
+  using V = typename A::Vector;
+  using Values = typename A::Values;
   constexpr int kPanel = kVectors * V::kWidth;
   float* out = args.out + query * args.ldo + head * args.head_dim;
   const KeyRange seen = visible_keys(args, query, rows);
@@ -42,29 +43,34 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
 
   GemmArgs product;
   product.b = args.scratch + at.keys;
+  product.column_scale = args.scratch + at.key_scales;
   product.c = scores;
   product.ldc = ld_scores;
   product.n = static_cast<int>(ld_scores);
   product.panel_begin = panel_begin;
   product.panel_end = panel_end;
-  multiply_rows<P, kRows, kVectors>({q, args.ldq, rows, args.head_dim}, product, args.scratch + at.rows);
+  const TileRows<typename A::Scores, kRows> queries({q, args.ldq, rows, args.head_dim}, args.scratch + at.rows);
+  multiply_rows<typename A::Scores, kRows, kVectors>(queries, product);
 
+  if (args.bucket_of_distance != nullptr) {
+    const KeyRange compared = {first + tile.begin, first + tile.end};
+    compare_tile(args, at, queries, query, compared);
+    add_relative<V>(relative_scores(args, at, first), query, rows, compared, args.scale, scores - first, ld_scores);
+  }
+  const float left_scale = args.bucket_of_distance != nullptr ? 1.0F : args.scale;
   KeyRange keys[kRows];
   for (int r = 0; r < rows; ++r) {
     const KeyRange visible = visible_keys(args, query + r, 1);
     const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
     keys[r] = {begin, larger(smaller(visible.end - first, tile.end), begin)};
     if (args.biased) {
-      add_biases(args, head, query + r, {keys[r].begin + first, keys[r].end + first}, scores + r * ld_scores - first);
+      add_biases(args, head, query + r, {keys[r].begin + first, keys[r].end + first}, left_scale,
+                 scores + r * ld_scores - first);
     }
   }
-  if (args.bucket_of_distance != nullptr) {
-    const KeyRange compared = {first + tile.begin, first + tile.end};
-    compare_tile(args, at, head, query, rows, compared);
-    add_relative<V>(relative_scores(args, at, first), query, rows, compared, scores - first, ld_scores);
-  }
   float keep[kRows];
-  soften_tile<P, kRows>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total, keep);
+  soften_tile<Values, kRows>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total,
+                             keep);
   for (int r = 0; r < rows && !is_first; ++r) {
     if (keep[r] != 1.0F) {
       scale_row<V>(out + r * args.ldo, args.head_dim, keep[r]);
@@ -74,17 +80,17 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
   product.a = scores + tile.begin;
   product.rows = rows;
   product.lda = ld_scores;
-  product.b = args.scratch + at.values + static_cast<std::ptrdiff_t>(tile.begin / P::kValues) * kPanel;
-  product.panel_words = static_cast<std::ptrdiff_t>(words_of<P>(count)) * kPanel;
+  product.b = args.scratch + at.values + static_cast<std::ptrdiff_t>(tile.begin / Values::kValues) * kPanel;
+  product.panel_words = static_cast<std::ptrdiff_t>(words_of<Values>(count)) * kPanel;
   product.c = out;
   product.ldc = args.ldo;
   product.n = args.head_dim;
-  product.k_words = words_of<P>(tile.end - tile.begin);
+  product.k_words = words_of<Values>(tile.end - tile.begin);
   product.panel_begin = 0;
   product.panel_end = round_up(args.head_dim, kPanel) / kPanel;
   product.residual = is_first ? nullptr : out;
   product.ldr = args.ldo;
-  gemm<P, kRows, kVectors>(product);
+  gemm<Values, kRows, kVectors>(product);
 
   if (is_last) {
     for (int r = 0; r < rows; ++r) {
@@ -94,9 +100,9 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVe
   }
 }
 
-template <class P, int kRows, int kVectors>
+template <class A, int kRows, int kVectors>
 void attention(const AttentionArgs& args) {
-  const AttentionScratch<P, kRows, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
+  const AttentionScratch<A, kRows, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
   for (int head = 0; head < args.num_q_heads; ++head) {
     float* largest = args.scratch + at.largest + static_cast<std::ptrdiff_t>(head) * args.length;
     float* total = args.scratch + at.total + static_cast<std::ptrdiff_t>(head) * args.length;
@@ -111,24 +117,26 @@ void attention(const AttentionArgs& args) {
   // Without keys one round fills in the zeros.
   for (int first = 0; first == 0 || first < args.key_length; first += kKeyBlock) {
     const int count = smaller(args.key_length - first, kKeyBlock);
-    pack_transposed<P, kVectors>({args.k + first * args.ldk, args.ldk, count, args.head_dim}, args.scratch + at.keys,
-                                 args.scratch + at.rows);
-    pack_values<P, kVectors>({args.v + first * args.ldv, args.ldv, count, args.head_dim}, args.scratch + at.values);
+    pack_transposed<typename A::Scores, kVectors>({args.k + first * args.ldk, args.ldk, count, args.head_dim},
+                                                  args.scratch + at.keys, args.scratch + at.rows,
+                                                  args.scratch + at.key_scales);
+    pack_values<typename A::Values, kVectors>({args.v + first * args.ldv, args.ldv, count, args.head_dim},
+                                              args.scratch + at.values);
     for (int head = 0; head < args.num_q_heads; ++head) {
       if (args.bucket_of_distance != nullptr) {
         compare_keys(args, at, head, first, count);
       }
       for (int query = 0; query < args.length; query += kRows) {
         const int rows = smaller(args.length - query, kRows);
-        attend_tile<P, kRows, kVectors>(args, at, head, query, rows, first, count);
+        attend_tile<A, kRows, kVectors>(args, at, head, query, rows, first, count);
       }
     }
   }
 }
 
-template <class P, int kRows, int kVectors>
+template <class A, int kRows, int kVectors>
 std::size_t attention_scratch_floats(const AttentionSize& size) {
-  return static_cast<std::size_t>(AttentionScratch<P, kRows, kVectors>(size).size);
+  return static_cast<std::size_t>(AttentionScratch<A, kRows, kVectors>(size).size);
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ inline KeyRange visible_keys(const AttentionArgs& args, int query, int rows) {
 }
 
 /// Writes AttentionScratch::rows_of_distance and mirrored_rows.
-template <class P, int kRows, int kVectors>
-void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at) {
+template <class A, int kRows, int kVectors>
+void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at) {
   std::int32_t* rows = reinterpret_cast<std::int32_t*>(args.scratch + at.rows_of_distance);
   std::int32_t* mirrored = reinterpret_cast<std::int32_t*>(args.scratch + at.mirrored_rows);
   const int far = args.max_relative_distance;
@@ -38,29 +38,31 @@ void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<P,
 }
 
 /// A head's positions in panels: AttentionScratch::positions, from the last one to the first if `mirrored`.
-template <class P, int kRows, int kVectors>
-void pack_positions(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, const float* positions,
+template <class A, int kRows, int kVectors>
+void pack_positions(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, const float* positions,
                     std::ptrdiff_t ld, int head, bool mirrored) {
   const float* first = positions + head * args.head_dim;
   const HeadRows rows = mirrored ? HeadRows{first + (args.num_buckets - 1) * ld, -ld, args.num_buckets, args.head_dim}
                                  : HeadRows{first, ld, args.num_buckets, args.head_dim};
-  pack_transposed<P, kVectors>(rows, args.scratch + at.positions, args.scratch + at.rows);
+  pack_transposed<typename A::Scores, kVectors>(rows, args.scratch + at.positions, args.scratch + at.rows,
+                                                args.scratch + at.position_scales);
 }
 
 /// Relative scores of rows of x with the packed positions in columns from `first` to `last`; others are left out where
 /// whole panels are. c is [x.count, ld_buckets].
-template <class P, int kRows, int kVectors>
-void compare_with_positions(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at,
-                            const HeadRows& x, int first, int last, float* c) {
-  constexpr int kPanel = kVectors * P::Vector::kWidth;
+template <class A, int kRows, int kVectors>
+void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
+                            const TileRows<typename A::Scores, kRows>& x, int first, int last, float* c) {
+  constexpr int kPanel = kVectors * A::Vector::kWidth;
   GemmArgs product;
   product.b = args.scratch + at.positions;
+  product.column_scale = args.scratch + at.position_scales;
   product.c = c;
   product.ldc = at.ld_buckets;
   product.n = round_up(args.num_buckets, kPanel);
   product.panel_begin = first / kPanel;
   product.panel_end = last / kPanel + 1;
-  multiply_rows<P, kRows, kVectors>(x, product, args.scratch + at.rows);
+  multiply_rows<typename A::Scores, kRows, kVectors>(x, product);
 }
 
 /// Relative scores where queries and keys find them; either kind may be null.
@@ -72,8 +74,8 @@ struct RelativeScores {
   const std::int32_t* query_columns = nullptr;  // of by_query, which is mirrored; entry d is for key - query = d
 };
 
-template <class P, int kRows, int kVectors>
-RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int first) {
+template <class A, int kRows, int kVectors>
+RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int first) {
   RelativeScores found;
   found.by_query = args.position_keys != nullptr ? args.scratch + at.by_query : nullptr;
   found.by_key = args.position_queries != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
@@ -85,8 +87,8 @@ RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch
 
 /// What the keys [first, first + count) give at each distance to a query (AttentionScratch::by_key); then positions are
 /// packed for compare_tile.
-template <class P, int kRows, int kVectors>
-void compare_keys(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int head, int first,
+template <class A, int kRows, int kVectors>
+void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int head, int first,
                   int count) {
   const RelativeScores relative = relative_scores(args, at, first);
   if (args.position_queries != nullptr) {
@@ -95,8 +97,8 @@ void compare_keys(const AttentionArgs& args, const AttentionScratch<P, kRows, kV
     for (int begin = 0; begin < count; begin += kRows) {
       const int key = first + begin;
       const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
-      compare_with_positions(args, at, keys, relative.key_columns[1 - key - keys.count],
-                             relative.key_columns[args.length - 1 - key],
+      compare_with_positions(args, at, TileRows<typename A::Scores, kRows>(keys, args.scratch + at.rows),
+                             relative.key_columns[1 - key - keys.count], relative.key_columns[args.length - 1 - key],
                              args.scratch + at.by_key + begin * at.ld_buckets);
     }
   }
@@ -105,15 +107,14 @@ void compare_keys(const AttentionArgs& args, const AttentionScratch<P, kRows, kV
   }
 }
 
-/// What `rows` queries from `query` on give at the distances to keys [keys.begin, keys.end):
+/// What the queries `rows`, from `query` on, give at the distances to keys [keys.begin, keys.end):
 /// AttentionScratch::by_query.
-template <class P, int kRows, int kVectors>
-void compare_tile(const AttentionArgs& args, const AttentionScratch<P, kRows, kVectors>& at, int head, int query,
-                  int rows, KeyRange keys) {
+template <class A, int kRows, int kVectors>
+void compare_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
+                  const TileRows<typename A::Scores, kRows>& rows, int query, KeyRange keys) {
   if (args.position_keys != nullptr) {
     const RelativeScores relative = relative_scores(args, at, 0);
-    const HeadRows queries = {args.q + query * args.ldq + head * args.head_dim, args.ldq, rows, args.head_dim};
-    compare_with_positions(args, at, queries, relative.query_columns[keys.begin - query - rows + 1],
+    compare_with_positions(args, at, rows, relative.query_columns[keys.begin - query - rows.count + 1],
                            relative.query_columns[keys.end - 1 - query], args.scratch + at.by_query);
   }
 }
@@ -129,12 +130,12 @@ inline __attribute__((always_inline)) V take_columns(const float* row, const std
   }
 }
 
-/// Adds the relative scores of a tile's queries with keys [key, key + count). The scores of a query lie side by side in
-/// by_query, those of a key in by_key: these are turned.
+/// Scores of a tile's queries with keys [key, key + count) become scale * score + relative score. The relative scores
+/// of a query lie side by side in by_query, those of a key in by_key: these are turned.
 /// \param scores  of the first query with key `key`, row stride ld; whole vectors are touched
 template <class V, bool kEach>
-void add_relative_block(const RelativeScores& relative, int query, int rows, int key, int count, float* scores,
-                        std::ptrdiff_t ld) {
+void add_relative_block(const RelativeScores& relative, int query, int rows, int key, int count, float scale,
+                        float* scores, std::ptrdiff_t ld) {
   for (int r = 0; r < rows; r += V::kWidth) {
     V from_keys[V::kWidth];
     for (int i = 0; i < V::kWidth; ++i) {
@@ -149,33 +150,34 @@ void add_relative_block(const RelativeScores& relative, int query, int rows, int
           relative.by_query != nullptr
               ? take_columns<V, kEach>(relative.by_query + i * relative.ld, relative.query_columns + key - query - i)
               : V::zero();
-      (V::load(scores + i * ld) + (from_query + from_keys[i - r])).store(scores + i * ld);
+      V::fma(V::load(scores + i * ld), V::set1(scale), from_query + from_keys[i - r]).store(scores + i * ld);
     }
   }
 }
 
-/// Adds the relative scores of a tile: of `rows` queries from `query` on with keys [keys.begin, keys.end).
+/// Scores of a tile become scale * score + relative score: of `rows` queries from `query` on with keys
+/// [keys.begin, keys.end).
 /// \param scores  of the first query with key 0, row stride ld; whole vectors from keys.begin on are touched
 template <class V>
-void add_relative(const RelativeScores& relative, int query, int rows, KeyRange keys, float* scores,
+void add_relative(const RelativeScores& relative, int query, int rows, KeyRange keys, float scale, float* scores,
                   std::ptrdiff_t ld) {
   for (int key = keys.begin; key < keys.end; key += V::kWidth) {
     const int count = smaller(keys.end - key, V::kWidth);
     const int least = query - key - count + 1;
     const int greatest = query + rows - 1 - key;
     if (relative.key_columns[greatest] - relative.key_columns[least] == greatest - least) {
-      add_relative_block<V, true>(relative, query, rows, key, count, scores + key, ld);
+      add_relative_block<V, true>(relative, query, rows, key, count, scale, scores + key, ld);
     } else {
-      add_relative_block<V, false>(relative, query, rows, key, count, scores + key, ld);
+      add_relative_block<V, false>(relative, query, rows, key, count, scale, scores + key, ld);
     }
   }
 }
 
 /// Scores of one query with keys [begin, end) become scale * score + what their distance adds.
 /// \param scores  of key 0; only [begin, end) is touched
-inline void add_biases(const AttentionArgs& args, int head, int query, KeyRange keys, float* scores) {
-  for (int key = keys.begin; key < keys.end; ++key) {
-    scores[key] *= args.scale;
+inline void add_biases(const AttentionArgs& args, int head, int query, KeyRange keys, float scale, float* scores) {
+  for (int key = keys.begin; key < keys.end && scale != 1.0F; ++key) {
+    scores[key] *= scale;
   }
   if (args.distance_bias != nullptr) {
     const float* bias = args.distance_bias + head * args.ld_distance_bias;

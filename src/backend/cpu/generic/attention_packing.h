@@ -24,22 +24,33 @@ constexpr int words_of(int count) {
   return (count + P::kValues - 1) / P::kValues;
 }
 
+/// The products of attention: of queries with keys and positions, and of weights with values.
+template <class ScoreProduct, class ValueProduct>
+struct AttentionProducts {
+  using Scores = ScoreProduct;
+  using Values = ValueProduct;
+  using Vector = typename ValueProduct::Vector;
+};
+
 /// Places of the parts of AttentionArgs::scratch, in words of four bytes.
-template <class P, int kRows, int kVectors>
+/// \tparam A  AttentionProducts
+template <class A, int kRows, int kVectors>
 struct AttentionScratch {
-  static constexpr int kWidth = P::Vector::kWidth;
+  static constexpr int kWidth = A::Vector::kWidth;
   static constexpr int kPanel = kVectors * kWidth;
-  std::ptrdiff_t keys = 0;     // [key panels][head words][kPanel]: k transposed
-  std::ptrdiff_t values = 0;   // [head_dim panels][block words][kPanel]
-  std::ptrdiff_t scores = 0;   // [kRows][block keys rounded up to a panel]; then the same rows as words of P
-  std::ptrdiff_t rows = 0;     // [kRows or kWidth][head words]: queries or keys on the way to words of P
-  std::ptrdiff_t largest = 0;  // [num_q_heads * length]: largest score so far of each query
-  std::ptrdiff_t total = 0;    // [num_q_heads * length]: sum of its exponentials
+  std::ptrdiff_t keys = 0;    // [key panels][head words][kPanel]: k transposed
+  std::ptrdiff_t values = 0;  // [head_dim panels][block words][kPanel]
+  std::ptrdiff_t scores = 0;  // [kRows][block keys rounded up to a panel]; then the same rows as words of Values
+  std::ptrdiff_t rows = 0;  // [kRows or kWidth][head words or head_dim]: queries or keys on the way to words of Scores
+  std::ptrdiff_t key_scales = 0;  // [block keys] where Scores is scaled
+  std::ptrdiff_t largest = 0;     // [num_q_heads * length]: largest score so far of each query
+  std::ptrdiff_t total = 0;       // [num_q_heads * length]: sum of its exponentials
   // With relative positions:
   std::ptrdiff_t num_distances = 0;     // 2 * length - 1, and a vector more of the last one
   std::ptrdiff_t rows_of_distance = 0;  // [num_distances] integers: row of the position of distance i - j
   std::ptrdiff_t mirrored_rows = 0;     // likewise for j - i, counted from the last row
   std::ptrdiff_t positions = 0;         // [bucket panels][head words][kPanel], of keys or of queries
+  std::ptrdiff_t position_scales = 0;   // [bucket columns] where Scores is scaled
   std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]: the last bucket first
   std::ptrdiff_t by_key = 0;            // [block keys][bucket columns]
   std::ptrdiff_t ld_buckets = 0;        // bucket columns: whole panels, and a vector lest all rows start in one set
@@ -48,11 +59,13 @@ struct AttentionScratch {
   explicit AttentionScratch(const AttentionSize& of) {
     const std::ptrdiff_t block = round_up(smaller(of.length, kKeyBlock), kPanel);
     const std::ptrdiff_t queries = round_up(of.num_q_heads * of.length, 16);
-    const std::ptrdiff_t head_words = round_up(words_of<P>(of.head_dim), kWidth);
+    const std::ptrdiff_t head_words = round_up(words_of<typename A::Scores>(of.head_dim), kWidth);
     values = keys + block * head_words;
-    scores = values + words_of<P>(static_cast<int>(block)) * round_up(of.head_dim, kPanel);
+    scores = values + words_of<typename A::Values>(static_cast<int>(block)) * round_up(of.head_dim, kPanel);
     rows = scores + block * kRows;
-    largest = rows + head_words * larger(kRows, kWidth);
+    const std::ptrdiff_t row_words = A::Scores::kScaled ? round_up(of.head_dim, kWidth) : head_words;
+    key_scales = rows + row_words * larger(kRows, kWidth);
+    largest = key_scales + (A::Scores::kScaled ? block : 0);
     total = largest + queries;
     size = total + queries;
     if (of.num_buckets > 0) {
@@ -61,7 +74,8 @@ struct AttentionScratch {
       rows_of_distance = size;
       mirrored_rows = rows_of_distance + num_distances;
       positions = mirrored_rows + num_distances;
-      by_query = positions + ld_buckets * head_words;
+      position_scales = positions + ld_buckets * head_words;
+      by_query = position_scales + (A::Scores::kScaled ? ld_buckets : 0);
       by_key = by_query + ld_buckets * kRows;
       size = by_key + ld_buckets * block;  // a row's last columns are followed by 16 floats that may be read
     }
@@ -76,9 +90,60 @@ struct HeadRows {
   int head_dim = 0;
 };
 
-/// [count, head_dim] -> [panels][head words][kPanel], zeros beyond count. `rows` has room for kWidth rows of words.
+/// Rows [begin, begin + kWidth) of values or words to columns, zeros beyond `count` rows.
+/// \param put  put(i, column) takes column i
+template <class V, class F>
+inline __attribute__((always_inline)) void transpose_rows(const float* rows, std::ptrdiff_t ld, int count, int width,
+                                                          const F& put) {
+  for (int w = 0; w < width; w += V::kWidth) {
+    const int left = smaller(width - w, V::kWidth);
+    V block[V::kWidth];
+    for (int i = 0; i < V::kWidth; ++i) {
+      block[i] = i >= count          ? V::zero()
+                 : left == V::kWidth ? V::load(rows + i * ld + w)
+                                     : V::load_partial(rows + i * ld + w, left, V::zero());
+    }
+    V::transpose(block);
+    for (int i = 0; i < left; ++i) {
+      put(w + i, block[i]);
+    }
+  }
+}
+
+/// As pack_transposed, of scaled products: a scale for each row.
 template <class P, int kVectors>
-void pack_transposed(const HeadRows& source, float* panels, float* rows) {
+void pack_in_steps(const HeadRows& source, float* panels, float* columns, float* scales) {
+  using V = typename P::Vector;
+  constexpr int kPanel = kVectors * V::kWidth;
+  const int num_words = words_of<P>(source.head_dim);
+  for (int begin = 0; begin < round_up(source.count, kPanel); begin += V::kWidth) {
+    V largest = V::zero();
+    transpose_rows<V>(source.data + begin * source.ld, source.ld, source.count - begin, source.head_dim,
+                      [&](int i, V column) {
+                        largest = V::max_magnitude(largest, column);
+                        column.store(columns + i * V::kWidth);
+                      });
+    const V steps = P::steps(largest, source.head_dim);
+    steps.store(scales + begin);
+    const V inverse = V::set1(1.0F) / steps;
+    const auto value = [&](int i) {
+      return i < source.head_dim ? V::load(columns + i * V::kWidth) * inverse : V::zero();
+    };
+    float* panel = panels + static_cast<std::ptrdiff_t>(begin / kPanel) * kPanel * num_words + begin % kPanel;
+    for (int w = 0; w < num_words; ++w) {
+      P::store_words({value(2 * w), value(2 * w + 1)}, panel + w * kPanel);
+    }
+  }
+}
+
+/// [count, head_dim] -> [panels][head words][kPanel], zeros beyond count.
+/// \param rows    room for kWidth rows of words; of scaled products, of values
+/// \param scales  of scaled products: those of the rows are written, in whole panels
+template <class P, int kVectors>
+void pack_transposed(const HeadRows& source, float* panels, float* rows, [[maybe_unused]] float* scales) {
+  if constexpr (P::kScaled) {
+    return pack_in_steps<P, kVectors>(source, panels, rows, scales);
+  }
   using V = typename P::Vector;
   constexpr int kPanel = kVectors * V::kWidth;
   const int num_words = words_of<P>(source.head_dim);
@@ -94,19 +159,7 @@ void pack_transposed(const HeadRows& source, float* panels, float* rows) {
       words = rows;
       ld = num_words;
     }
-    for (int w = 0; w < num_words; w += V::kWidth) {
-      const int width = smaller(num_words - w, V::kWidth);
-      V block[V::kWidth];
-      for (int i = 0; i < V::kWidth; ++i) {
-        block[i] = i >= left            ? V::zero()
-                   : width == V::kWidth ? V::load(words + i * ld + w)
-                                        : V::load_partial(words + i * ld + w, width, V::zero());
-      }
-      V::transpose(block);
-      for (int i = 0; i < width; ++i) {
-        block[i].store(panel + (w + i) * kPanel);
-      }
-    }
+    transpose_rows<V>(words, ld, left, num_words, [&](int i, V column) { column.store(panel + i * kPanel); });
   }
 }
 
@@ -136,28 +189,36 @@ void pack_values(const HeadRows& v, float* values) {
   }
 }
 
-/// product.c = x times product.b, rows of x becoming words of P on the way.
-/// \param words  room for kRows rows of words
-template <class P, int kRows, int kVectors>
-void multiply_rows(const HeadRows& x, GemmArgs product, float* words) {
-  product.k_words = words_of<P>(x.head_dim);
-  if constexpr (P::kValues == 1) {
-    product.a = x.data;
-    product.lda = x.ld;
-    product.rows = x.count;
-    gemm<P, kRows, kVectors>(product);
-  } else {
-    for (int begin = 0; begin < x.count; begin += kRows) {
-      product.rows = smaller(x.count - begin, kRows);
-      for (int r = 0; r < product.rows; ++r) {
-        P::convert(x.data + (begin + r) * x.ld, x.head_dim, words + r * product.k_words);
+/// A head's part of at most kRows tokens, in words of P.
+template <class P, int kRows>
+struct TileRows {
+  const float* words = nullptr;
+  std::ptrdiff_t ld = 0;
+  int count = 0;
+  int k_words = 0;
+  float scales[kRows];
+
+  /// \param room  for kRows rows of words
+  TileRows(const HeadRows& x, float* room) : words(x.data), ld(x.ld), count(x.count), k_words(words_of<P>(x.head_dim)) {
+    if constexpr (P::kValues > 1) {
+      words = room;
+      ld = k_words;
+      for (int r = 0; r < count; ++r) {
+        scales[r] = P::convert(x.data + r * x.ld, x.head_dim, room + r * ld);
       }
-      product.a = words;
-      product.lda = product.k_words;
-      gemm<P, kRows, kVectors>(product);
-      product.c += kRows * product.ldc;
     }
   }
+};
+
+/// product.c = rows times product.b
+template <class P, int kRows, int kVectors>
+void multiply_rows(const TileRows<P, kRows>& rows, GemmArgs product) {
+  product.a = rows.words;
+  product.lda = rows.ld;
+  product.rows = rows.count;
+  product.k_words = rows.k_words;
+  product.row_scale = rows.scales;
+  gemm<P, kRows, kVectors>(product);
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // Packing and converting for bf16 matrix products, written once for every vector type.
 #pragma once
 
-#include <cstddef>  // std::byte, a type only
-
 #include "backend/cpu/generic/expand.h"
 #include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/halves.h"
 
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
@@ -13,18 +12,7 @@ namespace {  // each translation unit its own: several compile this with differe
 /// P::store_narrow(V, p) writes a vector as bf16.
 template <class P>
 void convert_bf16(const float* x, int count, void* words) {
-  using V = typename P::Vector;
-  auto* out = static_cast<std::byte*>(words);
-  int i = 0;
-  for (; i + V::kWidth <= count; i += V::kWidth) {
-    P::store_narrow(V::load(x + i), out + 2 * i);
-  }
-  if (i < count) {
-    alignas(64) std::byte tail[2 * V::kWidth];
-    P::store_narrow(V::load_partial(x + i, count - i, V::zero()), tail);
-    const int padded = (count + P::kValues - 1) / P::kValues * P::kValues;
-    __builtin_memcpy(out + 2 * i, tail, static_cast<std::size_t>(padded - i) * 2);
-  }
+  store_halves<typename P::Vector>(x, count, words, [](typename P::Vector v, void* p) { P::store_narrow(v, p); });
 }
 
 template <class P>
@@ -37,23 +25,9 @@ void prepare_rows_bf16(const float* x, std::ptrdiff_t ldx, int rows, int k, void
 
 template <class P, int kPanel>
 void pack_panel_bf16(const float* w, int count, int k, void* panel, float* /*column_scale*/, float* /*column_sum*/) {
-  constexpr int kValues = P::kValues;
-  const int k_words = (k + kValues - 1) / kValues;
-  auto* out = static_cast<std::int32_t*>(panel);
-  constexpr int kBlockWords = 8;  // 16 values of every row at a time: whole cache lines are read
-  for (int begin = 0; begin < k_words; begin += kBlockWords) {
-    const int words = k_words - begin < kBlockWords ? k_words - begin : kBlockWords;
-    const int values = k - begin * kValues < kBlockWords * kValues ? k - begin * kValues : kBlockWords * kValues;
-    for (int j = 0; j < kPanel; ++j) {
-      std::int32_t row[kBlockWords] = {};
-      if (j < count) {
-        convert_bf16<P>(w + static_cast<std::ptrdiff_t>(j) * k + begin * kValues, values, row);
-      }
-      for (int p = 0; p < words; ++p) {
-        out[static_cast<std::ptrdiff_t>(begin + p) * kPanel + j] = row[p];
-      }
-    }
-  }
+  pack_halves<kPanel>(w, count, k, panel, [](int /*row*/, const float* x, int values, std::int32_t* words) {
+    convert_bf16<P>(x, values, words);
+  });
 }
 
 /// \tparam I                integers in the lanes of a vector

@@ -58,6 +58,7 @@ void expand_columns(const ExpandArgs& args) {
     for (int column = 0; column < width; column += Float::kWidth) {
       const Float scale = Float::load(args.scales + group + column);
       const Float bias = kBias ? Float::load(args.biases + group + column) : Float::zero();
+      const Float inverse_step = P::kScaled ? Float::load(args.inverse_steps + column) : Float::zero();
 #pragma GCC unroll 32
       for (int i = 0; i < kUnit; i += kValues) {
         Float values[kValues];
@@ -67,6 +68,9 @@ void expand_columns(const ExpandArgs& args) {
           values[j] = Codes<I, kBits, kFloating>::value(code_at<I, kBits>(words + column, width, i + j)) * scale;
           if constexpr (kBias) {
             values[j] = values[j] + bias;
+          }
+          if constexpr (P::kScaled) {
+            values[j] = values[j] * inverse_step;
           }
         }
         P::store_words(values, out + static_cast<std::ptrdiff_t>(i / kValues) * width + column);

@@ -15,6 +15,7 @@ struct Fp32Product {
   using Words = V;
   static constexpr int kValues = 1;  // per word
   static constexpr bool kScaled = false;
+  static constexpr bool kOffset = false;
   static Accumulator zero() { return V::zero(); }
   static Words load(const std::int32_t* p) { return V::load(reinterpret_cast<const float*>(p)); }
   static Words broadcast(const std::int32_t* p) { return V::set1(*reinterpret_cast<const float*>(p)); }
@@ -84,7 +85,11 @@ inline __attribute__((always_inline)) typename P::Vector scale_sum(const GemmArg
                                                                    typename P::Vector column_sum) {
   using V = typename P::Vector;
   if constexpr (P::kScaled) {
-    return V::fma(x, V::set1(args.row_scale[row]), V::set1(args.row_offset[row]) * column_sum) * column_scale;
+    const V scale = V::set1(args.row_scale[row]);
+    if constexpr (P::kOffset) {
+      return V::fma(x, scale, V::set1(args.row_offset[row]) * column_sum) * column_scale;
+    }
+    return x * scale * column_scale;
   }
   return x;
 }
@@ -102,6 +107,8 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
     V column_sum = V::zero();
     if constexpr (P::kScaled) {
       column_scale = V::load(args.column_scale + first);
+    }
+    if constexpr (P::kOffset) {
       column_sum = V::load(args.column_sum + first);
     }
     for (int r = 0; r < rows; ++r) {
@@ -153,7 +160,7 @@ inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
     const int first = column + j * V::kWidth;
     const V bias = args.bias != nullptr ? V::load(args.bias + first) : V::zero();
     const V column_scale = P::kScaled ? V::load(args.column_scale + first) : V::zero();
-    const V column_sum = P::kScaled ? V::load(args.column_sum + first) : V::zero();
+    const V column_sum = P::kOffset ? V::load(args.column_sum + first) : V::zero();
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       V x = scale_sum<P>(args, P::to_float(sum[r][j]), row + r, column_scale, column_sum) + bias;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/quantize.h"
 
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
@@ -38,9 +39,6 @@ inline bool any_not_finite(const float* w, int k) {
   return found;
 }
 
-// A smaller step would be subnormal, with few digits or none of its own and no reciprocal.
-constexpr float kSmallestStep = 0x1p-126F;
-
 /// The step of `count` of them from 0 to `range` >= 0.
 inline float step_of(float range, float count) {
   const float step = range > 0.0F ? range / count : 1.0F;
@@ -67,13 +65,6 @@ void pack_panel_int8(const float* w, int count, int k, void* panel, float* colum
     column_scale[j] = poisoned ? __builtin_nanf("") : scale;
     column_sum[j] = static_cast<float>(sum);
   }
-}
-
-/// Vector `index` of a row of k values, zeros beyond.
-template <class V>
-inline __attribute__((always_inline)) V load_values(const float* row, int index, int k) {
-  const int left = k - index;
-  return left >= V::kWidth ? V::load(row + index) : V::load_partial(row + index, left, V::zero());
 }
 
 template <class P>
@@ -123,6 +114,8 @@ constexpr MatrixKernels int8_matrix_kernels() {
   return {.precision = "int8",
           .panel_width = kPanel,
           .values_per_word = P::kValues,
+          .most_features = 0x7FFFFFFF / (255 * 127),  // the largest sum must fit in 32 bits
+          .scaled = true,
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int8<P, kPanel>,
           .prepare_rows = prepare_rows_int8<P>,

@@ -25,10 +25,11 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .expand_panel = expand_panel<Fp32Product<V>, I>};
 }
 
-/// \tparam P  the product of both matrix products inside attention
-template <class P, int kRows, int kVectors>
+/// \tparam Scores, Values  the products of queries with keys, and of weights with values
+template <class Scores, class Values, int kRows, int kVectors>
 constexpr AttentionKernels attention_kernels() {
-  return {.attention = attention<P, kRows, kVectors>, .scratch_floats = attention_scratch_floats<P, kRows, kVectors>};
+  using A = AttentionProducts<Scores, Values>;
+  return {.attention = attention<A, kRows, kVectors>, .scratch_floats = attention_scratch_floats<A, kRows, kVectors>};
 }
 
 template <class V>

@@ -18,6 +18,7 @@ struct WidenedBf16 {
   };
   static constexpr int kValues = 2;  // per word
   static constexpr bool kScaled = false;
+  static constexpr bool kOffset = false;
 
   static Accumulator zero() { return Vector::zero(); }
   static Words widen(I pairs) { return {(pairs << 16).as_float(), (pairs & I::set1(-0x10000)).as_float()}; }

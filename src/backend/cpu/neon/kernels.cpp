@@ -14,7 +14,8 @@ using V = neon::F32;
 constinit const MatrixKernels kNeonFp32 = generic::fp32_matrix_kernels<neon::I32, 8, 3>();
 constinit const MatrixKernels kNeonWidenedBf16 =
     generic::bf16_matrix_kernels<generic::WidenedBf16<neon::I32>, neon::I32, 8, 2>();
-constinit const AttentionKernels kNeonAttentionFp32 = generic::attention_kernels<generic::Fp32Product<V>, 8, 2>();
+constinit const AttentionKernels kNeonAttentionFp32 =
+    generic::attention_kernels<generic::Fp32Product<V>, generic::Fp32Product<V>, 8, 2>();
 constinit const VectorKernels kNeonVector = generic::vector_kernels<V>();
 
 }  // namespace mlxe::cpu

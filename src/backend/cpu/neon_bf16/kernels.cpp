@@ -15,6 +15,7 @@ struct Bf16Product {
   using Words = int32x4_t;
   static constexpr int kValues = 2;  // per word
   static constexpr bool kScaled = false;
+  static constexpr bool kOffset = false;
   static Accumulator zero() { return Vector::zero(); }
   static Words load(const std::int32_t* p) { return vld1q_s32(p); }
   static Words broadcast(const std::int32_t* p) { return vld1q_dup_s32(p); }
@@ -28,7 +29,10 @@ struct Bf16Product {
     const uint16x4_t halves = narrow(x);
     __builtin_memcpy(p, &halves, sizeof halves);
   }
-  static void convert(const float* x, int count, void* words) { generic::convert_bf16<Bf16Product>(x, count, words); }
+  static float convert(const float* x, int count, void* words) {
+    generic::convert_bf16<Bf16Product>(x, count, words);
+    return 1.0F;
+  }
 
   /// Words (values[0][i], values[1][i]).
   static void store_words(const Vector (&values)[2], void* words) {
@@ -40,6 +44,6 @@ struct Bf16Product {
 }  // namespace
 
 constinit const MatrixKernels kNeonBf16 = generic::bf16_matrix_kernels<Bf16Product, neon::I32, 8, 3>();
-constinit const AttentionKernels kNeonAttentionBf16 = generic::attention_kernels<Bf16Product, 8, 2>();
+constinit const AttentionKernels kNeonAttentionBf16 = generic::attention_kernels<Bf16Product, Bf16Product, 8, 2>();
 
 }  // namespace mlxe::cpu

@@ -14,6 +14,7 @@ struct Int8Product {
   using Words = int32x4_t;
   static constexpr int kValues = 4;  // per word
   static constexpr bool kScaled = true;
+  static constexpr bool kOffset = true;
   static constexpr bool kPairLimited = false;
   static constexpr bool kSignedRows = true;
   static Accumulator zero() { return vdupq_n_s32(0); }
