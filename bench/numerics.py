@@ -19,7 +19,7 @@ import harness
 
 DATA = harness.ROOT / "docs" / "data" / "numerics.json"
 PAGE = harness.ROOT / "docs" / "numerics.md"
-PRECISIONS = ("bf16", "int8")
+PRECISIONS = ("bf16", "int16", "int8")
 
 
 def embed(model: Path, texts: Path, precision: str, folder: Path, flags: tuple = ()) -> np.ndarray | None:
@@ -108,8 +108,8 @@ def page(data: dict) -> str:
         "# Numerics", "",
         "Written by `make numerics` (`bench/numerics.py`) from `docs/data/numerics.json`. Cosines between a text's vector at",
         "a precision and its vector in fp32; fp32 itself is compared with sentence-transformers where its vectors are at",
-        "hand. Statistics, softmax, pooling and norms are float32 at every precision, and so are all sums of bf16 and int8",
-        "products' results.", "",
+        "hand. Statistics, softmax, pooling and norms are float32 at every precision, and so are all sums of what",
+        "products give.", "",
         "## Real weights, real text", "",
     ]
     rows = []

@@ -23,7 +23,7 @@ FIXTURES = harness.ROOT / "tests" / "fixtures"
 DRAWS = harness.ROOT / "docs" / "data" / "bf16_draws.json"
 OWN_BF16 = FIXTURES / "oracle_bf16.json"
 FILTER = "*OracleCase*:*OraclePrecision*:*LateVectors*:*LateScores*:*ListCase*:*M3Case*"
-COLUMNS = ("cpu", "mlx", "bf16", "int8")
+COLUMNS = ("cpu", "mlx", "bf16", "int16", "int8")
 
 HEADS = {
     "tokenize+forward": "hidden states", "embed": "vectors", "bidirec_embed": "vectors", "tokenize+classify": "labels",
@@ -90,8 +90,8 @@ def bf16_text(name: str, entry: dict, of_oracle: dict) -> str:
 def cell_text(column: str, cell: dict | None) -> str:
     if cell is None:
         return "-"
-    if column in ("bf16", "int8") and "cosine" in cell:
-        return f"{cell['cosine']:.5f}"
+    if column in ("bf16", "int16", "int8") and "cosine" in cell:
+        return f"{cell['cosine']:.{7 if column == 'int16' else 5}f}"
     return f"{cell['error']:.0e}"
 
 
@@ -134,13 +134,13 @@ def page(data: dict, fixtures: dict, own_bf16: dict, draws: dict | None = None) 
         "goldens are computed in float64. The oracle is the library's own model, or one of `tools/fixtures` that we wrote",
         "plainly for what no library has.", "",
         "`cpu` and `mlx` are the largest differences at fp32 over all cases, as a share of the number where that is above 1.",
-        "`bf16` and `int8` are the least cosines to the oracle of a text's numbers (a difference, where there is one number",
+        "`bf16`, `int16` and `int8` are the least cosines to the oracle of a text's numbers (a difference, where there is one number",
         "for a text). `ids` counts the token ids that were compared, all of which are equal.", "",
         f"In brackets: the cosine of the oracle's own bfloat16 (torch {own_bf16['torch']}, `make_fixture.py --bf16`) where ours",
         f"is below 0.999. Over all {len(both)} folders it is below 0.999 in {sum(theirs < 0.999 for _, theirs in both)}, ours in "
         f"{sum(ours < 0.999 for ours, _ in both)}; ours is the nearer one in {sum(ours > theirs for ours, theirs in both)}.", "",
         f"Measured: {', '.join(machines)}.", "",
-        "| architecture | folder | outputs | ids | cpu | mlx | bf16 | int8 | oracle |", "|" + " --- |" * 9]
+        "| architecture | folder | outputs | ids | cpu | mlx | bf16 | int16 | int8 | oracle |", "|" + " --- |" * 10]
     rows = []
     for name, facts in fixtures.items():
         entry = data.get(name, {})

@@ -68,6 +68,13 @@ def test_bf16_leaves_out_the_peer_that_has_none():
     assert any("ONNX" in peer.label for peer in compare.contenders("int8", 2))
 
 
+def test_int16_meets_the_peers_of_bf16():
+    found = {peer.label: (peer.peer, peer.precision) for peer in compare.contenders("int16", 2)}
+    assert next(iter(found)) == "mlx_embeddings int16" and found["mlx_embeddings int16"] == ("", "int16")
+    assert found["mlx_embeddings bf16"] == ("", "bf16") and found["OpenVINO bf16, 2 streams"] == ("openvino", "bf16")
+    assert not any("ONNX" in label for label in found)
+
+
 def test_accuracy_is_that_of_the_worst_row():
     reference = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
     vectors = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)

@@ -43,7 +43,7 @@ def test_every_fixture_has_its_row():
                        {"torch": "1.0", "cosines": {}})  # fmt: skip
     for name in fixtures:
         assert f"| `{name}` |" in page and f"- `{name}`: " in page
-    assert "| `bert` | `bert-mean` | hidden states, vectors | 5 | 1e-06 | - | - | - | transformers BertModel |" in page
+    assert "| `bert` | `bert-mean` | hidden states, vectors | 5 | 1e-06 | - | - | - | - | transformers BertModel |" in page
 
 
 def test_the_chapter_on_chance_shows_every_way():
