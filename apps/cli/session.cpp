@@ -52,13 +52,14 @@ void add_model_flags(CLI::App& app, Session& session) {
   add_choice<Device>(app, "--device", session.load.device,
                      {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"mlx", Device::kMlx}},
                      "where to compute [auto]");
-  add_choice<Precision>(app, "--precision", session.load.precision,
-                        {{"auto", Precision::kAuto},
-                         {"fp32", Precision::kFp32},
-                         {"bf16", Precision::kBf16},
-                         {"int16", Precision::kInt16},
-                         {"int8", Precision::kInt8}},
-                        "of the arithmetic [auto: bf16 where the CPU multiplies it in hardware, else fp32]");
+  add_choice<Precision>(
+      app, "--precision", session.load.precision,
+      {{"auto", Precision::kAuto},
+       {"fp32", Precision::kFp32},
+       {"bf16", Precision::kBf16},
+       {"int16", Precision::kInt16},
+       {"int8", Precision::kInt8}},
+      "of the arithmetic [auto: bf16 or int16 where the CPU has fast dot products of them, else fp32]");
   limit_to_range(app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]"), 1,
                  4096);
   app.add_option_function<std::string>(

@@ -58,6 +58,7 @@ struct Product {
   AlignedFloats words;
   AlignedFloats row_scale;
   AlignedFloats row_offset;
+  AlignedFloats row_mean;
   AlignedFloats panels;
   AlignedFloats column_scale;
   AlignedFloats column_sum;
@@ -69,6 +70,7 @@ struct Product {
       : words(area(rows, cpu::num_words(kernels, layer.k))),
         row_scale(area(1, rows)),
         row_offset(area(1, rows)),
+        row_mean(area(1, rows)),
         panels(area(padded_n(kernels, layer), cpu::num_words(kernels, layer.k))),
         column_scale(area(1, padded_n(kernels, layer))),
         column_sum(area(1, padded_n(kernels, layer))),
@@ -111,7 +113,7 @@ void gemm(benchmark::State& state, const cpu::MatrixKernels& kernels, const Laye
   for (auto _ : state) {
     if (kernels.prepare_rows != nullptr) {
       kernels.prepare_rows(x.data(), layer.k, rows, layer.k, product.words.data(), product.args.lda,
-                           product.row_scale.data(), product.row_offset.data());
+                           product.row_scale.data(), product.row_offset.data(), product.row_mean.data());
     }
     kernels.gemm(product.args);
     benchmark::ClobberMemory();

@@ -22,11 +22,11 @@ enum class Device {
 };
 
 enum class Precision {
-  kAuto,   ///< bf16 where the CPU has bf16 matrix instructions, else fp32
+  kAuto,   ///< bf16 or int16 where the CPU has fast dot products of them, else fp32
   kFp32,   ///< strict parity with transformers
-  kBf16,   ///< halves the memory of weights
-  kInt16,  ///< as bf16, nearer to fp32 and faster; needs AVX2 or AVX-512 VNNI
-  kInt8,
+  kBf16,   ///< half the memory of fp32
+  kInt16,  ///< likewise, nearer to fp32; x86 with AVX2
+  kInt8,   ///< a quarter
 };
 
 /// One operation of a model on one micro-batch.

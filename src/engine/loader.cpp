@@ -312,7 +312,6 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   info.max_positions = traits.max_positions;
   describe_text(settings, info);
   read_matryoshka(config, info);
-  describe_backend(backend->info(), info);
   describe_task(task, info);
   if (task.task == Task::kEmbed || task.task == Task::kMultiVector) {
     if (!late || !late->inline_projection) {
@@ -335,6 +334,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
     info.num_parameters += token_heads.num_parameters;
     info.combined = describe(token_heads);
   }
+  describe_backend(backend->info(), info);
   std::optional<LateInteraction> settled;
   if (late) {
     settled = settle(*late, settings, traits.max_positions, tokenizer);

@@ -83,7 +83,9 @@ void Int8::expect_twin(int rows, int n, int k) const {
   std::vector<std::int32_t> words(area(rows, k_words));
   std::vector<float> row_scale(area(1, rows));
   std::vector<float> row_offset(area(1, rows));
-  kernels.prepare_rows(x.data(), k, rows, k, words.data(), k_words, row_scale.data(), row_offset.data());
+  std::vector<float> row_mean(area(1, rows));
+  kernels.prepare_rows(x.data(), k, rows, k, words.data(), k_words, row_scale.data(), row_offset.data(),
+                       row_mean.data());
   std::vector<float> c(area(rows, n));
   GemmArgs args;
   args.a = words.data();

@@ -130,6 +130,7 @@ class Product {
     std::vector<float> c(static_cast<std::size_t>(rows) * kN);
     std::vector<float> scale(static_cast<std::size_t>(rows));
     std::vector<float> offset(static_cast<std::size_t>(rows));
+    std::vector<float> mean(static_cast<std::size_t>(rows));
     std::vector<std::int32_t> words(static_cast<std::size_t>(rows) * kK);
     GemmArgs args;
     args.k_words = num_words(kernels_, kK);
@@ -138,7 +139,7 @@ class Product {
     if (kernels_.prepare_rows != nullptr) {
       args.lda = args.k_words;
       kernels_.prepare_rows(a.data() + static_cast<std::ptrdiff_t>(first) * kK, kK, rows, kK, words.data(), args.lda,
-                            scale.data(), offset.data());
+                            scale.data(), offset.data(), mean.data());
       args.a = words.data();
     }
     args.b = panels_.data();

@@ -213,11 +213,12 @@ std::vector<float> product(const MatrixKernels& kernels, const std::vector<float
   std::vector<float> c(static_cast<std::size_t>(n));
   float row_scale = 0.0F;
   float row_offset = 0.0F;
+  float row_mean = 0.0F;
   GemmArgs args;
   args.a = ones.data();
   args.lda = k;
   if (kernels.prepare_rows != nullptr) {
-    kernels.prepare_rows(ones.data(), k, 1, k, words.data(), k_words, &row_scale, &row_offset);
+    kernels.prepare_rows(ones.data(), k, 1, k, words.data(), k_words, &row_scale, &row_offset, &row_mean);
     args.a = words.data();
     args.lda = k_words;
   }
@@ -288,7 +289,8 @@ TEST_P(Int8Kernels, StepsAreNormalNumbers) {
     EXPECT_GE(scale[0], std::numeric_limits<float>::min()) << largest;
     float row_scale = 0.0F;
     float row_offset = 0.0F;
-    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), 1, &row_scale, &row_offset);
+    float row_mean = 0.0F;
+    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), 1, &row_scale, &row_offset, &row_mean);
     EXPECT_GE(row_scale, std::numeric_limits<float>::min()) << largest;
   }
 }

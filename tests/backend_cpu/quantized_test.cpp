@@ -151,7 +151,7 @@ TEST(CpuQuantized, Int8KeepsNoCodesAndMultipliesWhatTheyStandFor) {
       constexpr int kRows = 7;
       const Layer layer = layer_of({format}, {kOut}, kIn, DType::kFloat16);
       cpu::WeightMemory memory;
-      const LinearWeight packed = cpu::pack_linear(*isa.int8, memory, in_turn, layer.parts);
+      const LinearWeight packed = cpu::pack_linear(*isa.int8, nullptr, memory, in_turn, layer.parts);
       EXPECT_TRUE(static_cast<const cpu::PackedLinear&>(*packed.storage).quantized.empty());
       EXPECT_NE(static_cast<const cpu::PackedLinear&>(*packed.storage).panels.data, nullptr);
 
@@ -248,7 +248,7 @@ TEST(CpuQuantized, Int16KeepsCodesAndIsNearTheirValues) {
         part.bias.reset();
       }
       cpu::WeightMemory memory;
-      const LinearWeight packed = cpu::pack_linear(*isa.int16, memory, in_turn, layer.parts);
+      const LinearWeight packed = cpu::pack_linear(*isa.int16, nullptr, memory, in_turn, layer.parts);
       EXPECT_EQ(static_cast<const cpu::PackedLinear&>(*packed.storage).quantized.empty(),
                 format.mode == QuantizationMode::kMxfp8);  // its codes may be NaN
       std::vector<std::vector<float>> found;
@@ -298,7 +298,7 @@ TEST(CpuQuantized, WeightsStayQuantisedUnlessFormatsMeetWithinAPanel) {
   const QuantizationFormat eight{QuantizationMode::kAffine, 8, 32};
   const auto runs = [&](const std::vector<QuantizationFormat>& formats, const std::vector<int>& outs) {
     const LinearWeight weight =
-        cpu::pack_linear(kernels, memory, in_turn, layer_of(formats, outs, 64, DType::kFloat16).parts);
+        cpu::pack_linear(kernels, nullptr, memory, in_turn, layer_of(formats, outs, 64, DType::kFloat16).parts);
     const auto& packed = static_cast<const cpu::PackedLinear&>(*weight.storage);
     EXPECT_EQ(packed.quantized.empty(), packed.panels.data != nullptr);
     return packed.quantized.size();

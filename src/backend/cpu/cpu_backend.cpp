@@ -1,8 +1,10 @@
 // The CPU backend: our own kernels, chosen for the instruction set found at run time.
 #include "backend/cpu/cpu_backend.h"
 
+#include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -51,10 +53,18 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
     case CpuPrecision::kInt8: return {&existing(table.int8, "int8", table), "asked for"};
     case CpuPrecision::kAuto: break;
   }
-  if (table.bf16_is_widened) {
-    return {table.fp32, fmt::format("auto: {} does not multiply bf16 in hardware", who)};
+  if (table.automatic == table.fp32) {
+    return {table.fp32, fmt::format("auto: {} has dot products of neither bf16 nor int16", who)};
   }
-  return {table.bf16, fmt::format("auto: {} multiplies bf16 in hardware", who)};
+  return {table.automatic, fmt::format("auto: {} has dot products of {}", who, table.automatic->precision)};
+}
+
+/// For weights that lose too much; only int8 has them.
+const MatrixKernels* choose_spare(const KernelTable& table, const MatrixKernels* precision) {
+  if (precision != table.int8 || precision == nullptr) {
+    return nullptr;
+  }
+  return table.int16 != nullptr ? table.int16 : table.bf16;
 }
 
 const AttentionKernels& choose_attention(const KernelTable& table, const MatrixKernels* precision) {
@@ -71,14 +81,20 @@ class CpuBackend final : public Backend {
   CpuBackend(CpuPrecision precision, int threads)
       : kernels_(choose_kernels()),
         precision_(choose_precision(kernels_, precision)),
+        spare_(choose_spare(kernels_, precision_.kernels)),
         attention_(choose_attention(kernels_, precision_.kernels)),
         pool_(threads) {}
 
   BackendInfo info() const override {
+    std::string reason = precision_.reason;
+    if (num_spared_ > 0) {
+      reason += fmt::format("; {} of {} weights stay at {}, as int8 would lose over {:.0f} % of them", num_spared_,
+                            num_weights_, spare_->precision, 100 * std::sqrt(kMostInt8Noise));
+    }
     return {.device = "cpu",
             .instruction_set = kernels_.name,
             .precision = precision_.kernels->precision,
-            .precision_reason = precision_.reason,
+            .precision_reason = std::move(reason),
             .threads = pool_.size(),
             .batch_tokens = kBatchTokens};
   }
@@ -86,7 +102,12 @@ class CpuBackend final : public Backend {
     const auto on_all_workers = [&](std::size_t count, const std::function<void(std::size_t)>& f) {
       pool_.run(count, [&](Team& /*team*/, Worker& /*worker*/, std::size_t i) { f(i); });
     };
-    return pack_linear(*precision_.kernels, memory_, on_all_workers, parts);
+    LinearWeight weight = pack_linear(*precision_.kernels, spare_, memory_, on_all_workers, parts);
+    if (weight.storage != nullptr) {
+      ++num_weights_;
+      num_spared_ += static_cast<const PackedLinear&>(*weight.storage).kernels != precision_.kernels ? 1 : 0;
+    }
+    return weight;
   }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return map_table(weight); }
   using Backend::norm_weight;
@@ -106,8 +127,11 @@ class CpuBackend final : public Backend {
  private:
   const KernelTable& kernels_;
   const PrecisionChoice precision_;
+  const MatrixKernels* const spare_;
   const AttentionKernels& attention_;
   WeightMemory memory_;
+  int num_weights_ = 0;
+  int num_spared_ = 0;
   WorkerPool pool_;
 };
 

@@ -8,7 +8,7 @@
 namespace mlxe::cpu {
 
 enum class CpuPrecision {
-  kAuto,  ///< bf16 where the CPU multiplies bf16 in hardware, else fp32
+  kAuto,  ///< bf16 or int16 where the CPU has fast dot products of them, else fp32
   kFp32,
   kBf16,
   kInt16,

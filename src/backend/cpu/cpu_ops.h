@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel_table.h"
@@ -58,6 +59,13 @@ class CpuOps final : public Ops {
   template <class F>
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
 
+  struct PreparedRows;
+  void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);
+  /// Rows that int8 steps are too coarse for; none at other precisions.
+  static std::vector<int> coarse_rows(const MatrixKernels& kernels, const PreparedRows& rows);
+  /// The products of what the words of coarse rows leave out: a row for each.
+  [[nodiscard]] Tensor multiply_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                                      const std::vector<int>& coarse, GemmArgs args);
   /// The product of all rows and panels, shared out over the team.
   void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
   void share_panels(const GemmArgs& args, int num_panels,

@@ -8,6 +8,50 @@
 #include "backend/cpu/cpu_weights.h"
 
 namespace mlxe::cpu {
+namespace {
+
+/// int8 has 255 steps from a row's smallest value to its largest. Some tokens have a few features that are hundreds of
+/// times as large as the others (of MiniLM's rows 2 % have a range over 64 mean magnitudes, half of them over 140), and
+/// the others are lost. What the words of such rows leave out goes through a second product, in steps of its own.
+constexpr float kCoarseRange = 64.0F;  // in mean magnitudes
+
+}  // namespace
+
+/// Activations as words, and what scaled kernels know of their rows.
+struct CpuOps::PreparedRows {
+  PreparedRows(Arena& arena, int num_rows, int k_words)
+      : rows(num_rows),
+        ld_words(spread(k_words)),
+        words_(arena, static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(ld_words), 1),
+        facts_(arena, static_cast<std::size_t>(num_rows), 3) {}
+  [[nodiscard]] float* words(int row) const { return words_.of(0) + row * ld_words; }
+  [[nodiscard]] float* scale() const { return facts_.of(0); }
+  [[nodiscard]] float* offset() const { return facts_.of(1); }
+  [[nodiscard]] float* mean() const { return facts_.of(2); }
+  void set(GemmArgs& args) const {
+    args.a = words(0);
+    args.lda = ld_words;
+    args.row_scale = scale();
+    args.row_offset = offset();
+  }
+
+  int rows;
+  std::ptrdiff_t ld_words;
+
+ private:
+  Scratch words_;
+  Scratch facts_;
+};
+
+std::vector<int> CpuOps::coarse_rows(const MatrixKernels& kernels, const PreparedRows& rows) {
+  std::vector<int> coarse;
+  for (int row = 0; kernels.leave_rest != nullptr && row < rows.rows; ++row) {
+    if (255.0F * rows.scale()[row] > kCoarseRange * rows.mean()[row]) {  // not if it holds NaN
+      coarse.push_back(row);
+    }
+  }
+  return coarse;
+}
 
 Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
   check_linear(x, weight, residual);
@@ -32,25 +76,58 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.ahead_end = packed.num_panels;
   args.activation = activation;
 
-  const bool prepared = kernels.prepare_rows != nullptr;
-  const std::size_t rows = static_cast<std::size_t>(x.rows());
-  const std::ptrdiff_t ld_words = spread(packed.k_words);
-  const Scratch words(arena_, prepared ? rows * static_cast<std::size_t>(ld_words) : 0, 1);
-  const Scratch quantization(arena_, prepared ? rows : 0, 2);  // scales, then offsets
-  if (prepared) {
-    for_rows(x.rows(), [&](int begin, int end) {
-      kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, weight.in_features,
-                           words.of(0) + begin * ld_words, ld_words, quantization.of(0) + begin,
-                           quantization.of(1) + begin);
-    });
-    args.a = words.of(0);
-    args.lda = ld_words;
-    args.row_scale = quantization.of(0);
-    args.row_offset = quantization.of(1);
-    args.column_scale = packed.column_scale.data();
-    args.column_sum = packed.column_sum.data();
+  if (kernels.prepare_rows == nullptr) {
+    multiply_panels(packed, weight.in_features, args);
+    return result;
+  }
+  const PreparedRows rows(arena_, x.rows(), packed.k_words);
+  prepare(kernels, x, rows);
+  rows.set(args);
+  args.column_scale = packed.column_scale.data();
+  args.column_sum = packed.column_sum.data();
+  std::vector<const float*> rest_of_row;  // null for most rows
+  Tensor rests;
+  if (const std::vector<int> coarse = coarse_rows(kernels, rows); !coarse.empty()) {
+    rests = multiply_rests(packed, x, rows, coarse, args);
+    rest_of_row.resize(static_cast<std::size_t>(x.rows()));
+    for (std::size_t i = 0; i < coarse.size(); ++i) {
+      rest_of_row[static_cast<std::size_t>(coarse[i])] =
+          cpu(rests).data + static_cast<std::ptrdiff_t>(i) * cpu(rests).ld;
+    }
+    args.rest = rest_of_row.data();
   }
   multiply_panels(packed, weight.in_features, args);
+  return result;
+}
+
+void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows) {
+  for_rows(x.rows(), [&](int begin, int end) {
+    kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, x.columns(), rows.words(begin),
+                         rows.ld_words, rows.scale() + begin, rows.offset() + begin, rows.mean() + begin);
+  });
+}
+
+Tensor CpuOps::multiply_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                              const std::vector<int>& coarse, GemmArgs args) {
+  const int k = x.columns();
+  const auto count = static_cast<int>(coarse.size());
+  const Tensor rests = make(count, k);
+  for (int i = 0; i < count; ++i) {
+    const int row = coarse[static_cast<std::size_t>(i)];
+    packed.kernels->leave_rest(cpu(x).data + row * cpu(x).ld, k, rows.words(row), rows.scale()[row], rows.offset()[row],
+                               cpu(rests).data + i * cpu(rests).ld);
+  }
+  const PreparedRows prepared(arena_, count, packed.k_words);
+  prepare(*packed.kernels, rests, prepared);
+  prepared.set(args);
+  Tensor result = make(count, args.n);
+  args.rows = count;
+  args.bias = nullptr;
+  args.residual = nullptr;
+  args.activation = Activation::kNone;
+  args.c = cpu(result).data;
+  args.ldc = cpu(result).ld;
+  multiply_panels(packed, k, args);
   return result;
 }
 
@@ -102,6 +179,7 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
     part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
     part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
+    part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
     part.rows = end - begin;
     multiply(part, member);
   });

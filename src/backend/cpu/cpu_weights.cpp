@@ -2,7 +2,9 @@
 #include "backend/cpu/cpu_weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -81,6 +83,9 @@ void widen_rows(std::span<const LinearPart> parts, std::size_t first, std::size_
   }
 }
 
+// A piece of a megabyte or two takes far longer than waking a thread.
+constexpr std::size_t kPieceElements = std::size_t{1} << 19;
+
 /// Panels of float32 rows, or of what is expanded to them.
 void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for,
                PackedLinear& packed) {
@@ -93,8 +98,6 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
     packed.column_scale.resize(num_panels * width);
     packed.column_sum.resize(num_panels * width);
   }
-  // A piece of a megabyte or two takes far longer than waking a thread.
-  constexpr std::size_t kPieceElements = std::size_t{1} << 19;
   const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_panels);
   parallel_for(pieces, [&](std::size_t piece) {
     std::vector<float> rows(width * k);  // one panel's rows, widened
@@ -111,10 +114,35 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
   });
 }
 
+/// What rounding rows to int8 would lose of them: the square of the noise over that of the values; NaN if a value is.
+/// Steps are a 127th of each row's largest magnitude whatever the kernels, so that all machines judge alike.
+double noise_of_int8(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for) {
+  const auto num_rows = static_cast<std::size_t>(shape.out_features);
+  const auto k = static_cast<std::size_t>(shape.in_features);
+  const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_rows);
+  std::vector<double> noise(pieces);
+  std::vector<double> signal(pieces);
+  parallel_for(pieces, [&](std::size_t piece) {
+    std::vector<float> row(k);
+    const std::size_t end = num_rows * (piece + 1) / pieces;
+    for (std::size_t i = num_rows * piece / pieces; i < end; ++i) {
+      widen_rows(parts, i, 1, k, row.data());
+      float largest = 0.0F;
+      for (const float value : row) {
+        largest = std::max(largest, std::abs(value));
+        signal[piece] += static_cast<double>(value) * static_cast<double>(value);
+      }
+      const double step = static_cast<double>(largest) / 127.0;
+      noise[piece] += static_cast<double>(k) * step * step / 12.0;
+    }
+  });
+  return std::accumulate(noise.begin(), noise.end(), 0.0) / std::accumulate(signal.begin(), signal.end(), 0.0);
+}
+
 }  // namespace
 
-LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, const ParallelFor& parallel_for,
-                         std::span<const LinearPart> parts) {
+LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare, WeightMemory& memory,
+                         const ParallelFor& parallel_for, std::span<const LinearPart> parts) {
   check(!parts.empty(), "linear weight has no parts");
   check(parts[0].weight.shape.size() == 2,
         fmt::format("linear weight has shape {}, wanted [out, in]", to_string(parts[0].weight.shape)));
@@ -128,14 +156,16 @@ LinearWeight pack_linear(const MatrixKernels& kernels, WeightMemory& memory, con
     has_bias = has_bias || part.bias.has_value();
     complete = complete && part.weight.has_data() && (!part.bias || part.bias->has_data());
   }
-  if (in_features > kernels.most_features) {
+  if (in_features > wanted.most_features) {
     throw Error(ErrorCode::kUnsupported, fmt::format("linear weight has {} input features, wanted at most {} at {}",
-                                                     in_features, kernels.most_features, kernels.precision));
+                                                     in_features, wanted.most_features, wanted.precision));
   }
   LinearWeight handle{in_features, out_features, nullptr};
   if (!complete) {
     return handle;
   }
+  const bool spared = spare != nullptr && noise_of_int8(parts, handle, parallel_for) > kMostInt8Noise;
+  const MatrixKernels& kernels = spared ? *spare : wanted;
 
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   auto packed = std::make_shared<PackedLinear>();

@@ -8,10 +8,10 @@
 
 namespace mlxe::cpu {
 
-/// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + bias[j]) + residual[r, j] for the given rows and
-/// panels. Operands come in words of four bytes: one float32, two bfloat16, two int16 or four int8 along p, zeros
-/// beyond k. Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend
-/// on it.
+/// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + rest[r][j] + bias[j]) + residual[r, j] for the given
+/// rows and panels. Operands come in words of four bytes: one float32, two bfloat16, two int16 or four int8 along p,
+/// zeros beyond k. Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never
+/// depend on it.
 struct GemmArgs {
   const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
@@ -35,6 +35,7 @@ struct GemmArgs {
   const float* row_offset = nullptr;    ///< [rows]; int8 only
   const float* column_scale = nullptr;  ///< [num_panels * panel_width]
   const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w; int8 only
+  const float* const* rest = nullptr;   ///< [rows] what is added before the bias, [n] each or null; or null; int8 only
 };
 
 /// All query heads that share one key and value head, over one sequence.
@@ -153,9 +154,12 @@ struct MatrixKernels {
   /// Scaled: also writes panel_width values of GemmArgs::column_scale and, at int8, column_sum (else they may be null).
   void (*pack_panel)(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum);
   /// Converts rows of activations to words; null at fp32, where the activations are words already.
-  /// Scaled: also writes GemmArgs::row_scale and, at int8, row_offset (else they may be null).
+  /// Scaled: also writes GemmArgs::row_scale and, at int8, row_offset and row_mean, the mean magnitude of a row's
+  /// values (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* row_scale, float* row_offset);
+                       float* row_scale, float* row_offset, float* row_mean);
+  /// rest[k] = x[k] less what its words stand for; null but at int8.
+  void (*leave_rest)(const float* x, int k, const void* words, float row_scale, float row_offset, float* rest);
   void (*expand_panel)(const ExpandArgs&);  ///< null at int8, whose weights have codes and scales of their own
 };
 
@@ -186,6 +190,7 @@ struct KernelTable {
   const AttentionKernels* attention_fp32;
   const AttentionKernels* attention_bf16;   ///< null: this instruction set has none
   const AttentionKernels* attention_int16;  ///< scores from int16, values at fp32; null as int16 is
+  const MatrixKernels* automatic;           ///< the fastest of fp32, bf16 and int16, whose errors no task notices
   bool bf16_is_widened;                     ///< to float32, on the way into each product: less memory, not more speed
 };
 

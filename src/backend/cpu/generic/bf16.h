@@ -17,7 +17,7 @@ void convert_bf16(const float* x, int count, void* words) {
 
 template <class P>
 void prepare_rows_bf16(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* /*row_scale*/, float* /*row_offset*/) {
+                       float* /*row_scale*/, float* /*row_offset*/, float* /*row_mean*/) {
   for (int r = 0; r < rows; ++r) {
     convert_bf16<P>(x + r * ldx, k, static_cast<std::int32_t*>(words) + r * ld_words);
   }
@@ -41,6 +41,7 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_bf16<P, kPanel>,
           .prepare_rows = prepare_rows_bf16<P>,
+          .leave_rest = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 

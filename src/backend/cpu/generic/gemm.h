@@ -113,6 +113,11 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
     }
     for (int r = 0; r < rows; ++r) {
       V x = scale_sum<P>(args, V::load(sums + r * kStride + j), row + r, column_scale, column_sum);
+      if constexpr (P::kOffset) {
+        if (args.rest != nullptr && args.rest[row + r] != nullptr) {
+          x = x + V::load_partial(args.rest[row + r] + first, count, V::zero());
+        }
+      }
       x = activate(kActivation, x + bias);
       float* c = args.c + (row + r) * args.ldc + first;
       const float* residual = kResidual ? args.residual + (row + r) * args.ldr + first : nullptr;
@@ -149,7 +154,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
   }
 }
 
-/// As finish_tile, for whole panels without an activation: straight from the registers.
+/// As finish_tile, for whole panels without an activation and rows without a rest: straight from the registers.
 template <class P, int kRows, int kVectors, bool kResidual>
 inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
                                                       const typename P::Accumulator (&sum)[kRows][kVectors], int row,
@@ -177,7 +182,13 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
   multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, ahead, sum);
-  if (args.activation == Activation::kNone && column + kVectors * V::kWidth <= args.n) {
+  bool has_rest = false;
+  if constexpr (P::kOffset) {
+    for (int r = 0; args.rest != nullptr && r < kRows; ++r) {
+      has_rest = has_rest || args.rest[row + r] != nullptr;
+    }
+  }
+  if (args.activation == Activation::kNone && !has_rest && column + kVectors * V::kWidth <= args.n) {
     return args.residual != nullptr ? store_tile<P, kRows, kVectors, true>(args, sum, row, column)
                                     : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
   }

@@ -45,6 +45,16 @@ inline float step_of(float range, float count) {
   return step > kSmallestStep ? step : kSmallestStep;
 }
 
+/// The type of an activation's code.
+template <bool kSigned>
+struct SelectCode {
+  using Type = std::uint8_t;
+};
+template <>
+struct SelectCode<true> {
+  using Type = std::int8_t;
+};
+
 template <class P, int kPanel>
 void pack_panel_int8(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
   auto* out = static_cast<std::int8_t*>(panel);
@@ -69,7 +79,7 @@ void pack_panel_int8(const float* w, int count, int k, void* panel, float* colum
 
 template <class P>
 void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* row_scale, float* row_offset) {
+                       float* row_scale, float* row_offset, float* row_mean) {
   using V = typename P::Vector;
   constexpr std::uint8_t kFlip = P::kSignedRows ? 0x80 : 0;  // q - 128 in two's complement
   const int padded = (k + P::kValues - 1) / P::kValues * P::kValues;
@@ -78,12 +88,15 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
     V smallest = V::zero();  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
     V largest = V::zero();
     V poison = V::zero();  // becomes NaN if a value is NaN or infinite, which min and max would lose
+    V magnitudes = V::zero();
     for (int p = 0; p < k; p += V::kWidth) {
       const V value = load_values<V>(row, p, k);
       smallest = V::min(smallest, value);
       largest = V::max(largest, value);
       poison = V::fma(value, V::zero(), poison);
+      magnitudes = magnitudes + V::max(value, V::zero() - value);
     }
+    row_mean[r] = magnitudes.sum() / static_cast<float>(k);
     const float offset = -(V::zero() - smallest).largest();
     const float range = largest.largest() - offset;
     const float scale = step_of(range, 255.0F);
@@ -107,6 +120,15 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
   }
 }
 
+template <class P>
+void leave_rest(const float* x, int k, const void* words, float row_scale, float row_offset, float* rest) {
+  using Code = typename SelectCode<P::kSignedRows>::Type;
+  const auto* codes = static_cast<const Code*>(words);
+  for (int p = 0; p < k; ++p) {
+    rest[p] = x[p] - (static_cast<float>(codes[p]) * row_scale + row_offset);
+  }
+}
+
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
 template <class P, int kRows, int kVectors>
 constexpr MatrixKernels int8_matrix_kernels() {
@@ -119,6 +141,7 @@ constexpr MatrixKernels int8_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int8<P, kPanel>,
           .prepare_rows = prepare_rows_int8<P>,
+          .leave_rest = leave_rest<P>,
           .expand_panel = nullptr};
 }
 

@@ -22,6 +22,7 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .gemm = gemm<Fp32Product<V>, kRows, kVectors>,
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
           .prepare_rows = nullptr,
+          .leave_rest = nullptr,
           .expand_panel = expand_panel<Fp32Product<V>, I>};
 }
 
