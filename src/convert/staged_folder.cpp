@@ -80,7 +80,7 @@ void StagedFolder::publish() {
   check_place();  // again: somebody may have been faster
   std::error_code error;
   const fs::path old = staged_.string() + ".old";
-  const bool replaces = holds_model(path_);
+  const bool replaces = overwrite_ && holds_model(path_);
   if (replaces) {
     fs::rename(path_, old, error);
     if (error) {
@@ -93,6 +93,7 @@ void StagedFolder::publish() {
     if (replaces) {
       fs::rename(old, path_, ignored);
     }
+    check_place();  // somebody was faster after all, since the look above
     throw_io("create", path_, error);
   }
   staged_.clear();

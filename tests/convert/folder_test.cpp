@@ -1,16 +1,25 @@
 // What is written around the weights, and that a folder appears complete or not at all.
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/scratch_folder.h"
 #include "convert/config_file.h"
 #include "convert/model_card.h"
 #include "convert/model_files.h"
 #include "convert/staged_folder.h"
+#include "mlxe/error.h"
 #include "support/expect_error.h"
 
 namespace mlxe {
@@ -138,6 +147,55 @@ TEST(StagedFolder, NeverReplacesWhatIsNoModel) {
   StagedFolder staged(scratch.path() / "empty", false);  // as `mkdir` made it
   staged.publish();
   EXPECT_EQ(names_in(scratch.path()), (std::vector<std::string>{"empty", "file", "home"}));
+}
+
+/// A process of its own that publishes a model as soon as `go` is set: staged folders are named after their process.
+pid_t publish_at(const fs::path& path, std::atomic<int>& ready, const std::atomic<bool>& go) {
+  const pid_t child = ::fork();
+  if (child != 0) {
+    return child;
+  }
+  int code = 1;
+  try {
+    StagedFolder staged(path, false);
+    write_text(staged.folder() / "config.json", "{}");
+    ++ready;
+    while (!go.load()) {
+    }
+    staged.publish();
+    code = 0;
+  } catch (const Error& error) {
+    code = std::string_view(error.what()).find("is there already") != std::string_view::npos ? 2 : 3;
+  }
+  ::_exit(code);
+}
+
+TEST(StagedFolder, OnlyOneOfTwoPublishesWhoeverIsFaster) {
+  struct Start {
+    std::atomic<int> ready{0};
+    std::atomic<bool> go{false};
+  };
+  void* memory = ::mmap(nullptr, sizeof(Start), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  for (int round = 0; round < 200; ++round) {
+    const ScratchFolder scratch;
+    auto* start = new (memory) Start;
+    const std::array children = {publish_at(scratch.path() / "out", start->ready, start->go),
+                                 publish_at(scratch.path() / "out", start->ready, start->go)};
+    while (start->ready.load() < 2) {
+    }
+    start->go = true;
+    std::vector<int> codes;
+    for (const pid_t child : children) {
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      codes.push_back(WEXITSTATUS(status));
+    }
+    std::ranges::sort(codes);
+    ASSERT_EQ(codes, (std::vector<int>{0, 2})) << "round " << round;
+    ASSERT_EQ(names_in(scratch.path()), std::vector<std::string>{"out"});
+  }
+  ::munmap(memory, sizeof(Start));
 }
 
 TEST(RequireSpace, SaysHowMuchIsMissing) {
