@@ -134,6 +134,9 @@ class ProfilingBackend final : public Backend {
   BackendInfo info() const override { return backend_->info(); }
   LinearWeight linear_weight(std::span<const LinearPart> parts) override { return backend_->linear_weight(parts); }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return backend_->embedding_table(weight); }
+  PositionTable position_table(const HostTensor& weight, int num_heads, Compared compared) override {
+    return backend_->position_table(weight, num_heads, compared);
+  }
   NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
     return backend_->norm_weight(weight, bias, scale_offset);
   }

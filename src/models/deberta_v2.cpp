@@ -24,8 +24,8 @@ namespace {
 
 struct Layer {
   PostNormLayer parts;
-  EmbeddingTable position_keys;     // [buckets, hidden], scaled; compared with queries; or empty
-  EmbeddingTable position_queries;  // compared with keys
+  std::optional<PositionTable> position_keys;     // scaled; compared with queries
+  std::optional<PositionTable> position_queries;  // compared with keys
 };
 
 constexpr PostNormNames kLayerNames = {
@@ -34,8 +34,10 @@ constexpr PostNormNames kLayerNames = {
 /// Positions are the same for every text, so what a layer makes of them is computed once.
 class PositionProjector {
  public:
-  PositionProjector(const DebertaConfig& config, WeightMap& weights, Backend& backend)
-      : config_(config), backend_(backend) {
+  /// \param buckets  the rows of the table that are wanted
+  PositionProjector(const DebertaConfig& config, std::span<const std::int32_t> buckets, WeightMap& weights,
+                    Backend& backend)
+      : config_(config), num_buckets_(static_cast<int>(buckets.size())), backend_(backend) {
     if (!config.relative_attention) {
       return;
     }
@@ -51,53 +53,43 @@ class PositionProjector {
     if (!is_whole) {
       return;  // the loader will say what is wrong
     }
-    embeddings_.resize(static_cast<std::size_t>(config.num_buckets()) * static_cast<std::size_t>(config.hidden_size));
+    embeddings_.resize(buckets.size() * static_cast<std::size_t>(config.hidden_size));
     const EmbeddingTable rows = backend.embedding_table(table);
+    const Lookup lookup{&rows, buckets};
     backend.run(1, [&](Ops& ops, std::size_t) {
-      const Tensor all = every_row(ops, rows);
-      ops.read(norm ? ops.layer_norm(all, *norm, config.layer_norm_eps) : all, embeddings_);
+      const Tensor wanted = ops.gather_sum({&lookup, 1});
+      ops.read(norm ? ops.layer_norm(wanted, *norm, config.layer_norm_eps) : wanted, embeddings_);
     });
   }
 
   /// Empty if a weight is missing.
-  [[nodiscard]] EmbeddingTable project(const LinearPart& projection) const {
+  [[nodiscard]] PositionTable project(const LinearPart& projection, Compared compared) const {
     if (embeddings_.empty() || !projection.weight.has_data() || !projection.bias->has_data()) {
       return {};
     }
     const EmbeddingTable rows = backend_.embedding_table(host_matrix(embeddings_));
+    std::vector<std::int32_t> all(static_cast<std::size_t>(num_buckets_));
+    std::iota(all.begin(), all.end(), 0);
+    const Lookup lookup{&rows, all};
     const LinearWeight weight = backend_.linear_weight({&projection, 1});
-    // Aligned: attention reads each head's part of every row, and lines that it shares with others are read twice.
-    constexpr std::size_t kLineFloats = 16;
-    const auto memory = std::make_shared<std::vector<float>>(embeddings_.size() + kLineFloats);
-    void* first = memory->data();
-    std::size_t room = memory->size() * sizeof(float);
-    std::align(kLineFloats * sizeof(float), embeddings_.size() * sizeof(float), first, room);
-    const std::span projected(static_cast<float*>(first), embeddings_.size());
+    std::vector<float> projected(embeddings_.size());
     backend_.run(1, [&](Ops& ops, std::size_t) {
-      ops.read(ops.scale(ops.linear(every_row(ops, rows), weight), config_.score_scale()), projected);
+      ops.read(ops.scale(ops.linear(ops.gather_sum({&lookup, 1}), weight), config_.score_scale()), projected);
     });
-    HostTensor table = host_matrix(projected);
-    table.owner = memory;
-    return backend_.embedding_table(table);
+    return backend_.position_table(host_matrix(projected), config_.num_attention_heads, compared);
   }
 
  private:
-  [[nodiscard]] static Tensor every_row(Ops& ops, const EmbeddingTable& table) {
-    std::vector<std::int32_t> ids(static_cast<std::size_t>(table.rows));
-    std::iota(ids.begin(), ids.end(), 0);
-    const Lookup lookup{&table, ids};
-    return ops.gather_sum({&lookup, 1});
-  }
-
   /// A view of `values`, [buckets, hidden].
   [[nodiscard]] HostTensor host_matrix(std::span<const float> values) const {
     HostTensor tensor;
-    tensor.shape = {config_.num_buckets(), config_.hidden_size};
+    tensor.shape = {num_buckets_, config_.hidden_size};
     tensor.data = reinterpret_cast<const std::byte*>(values.data());
     return tensor;
   }
 
   const DebertaConfig& config_;
+  int num_buckets_;
   Backend& backend_;
   std::vector<float> embeddings_;  // [buckets, hidden], normalised where the model does
 };
@@ -109,18 +101,19 @@ Layer take_layer(WeightMap& weights, Backend& backend, const DebertaConfig& conf
   Layer layer;
   if (config.relative_attention) {
     // Projections of their own, or those of queries and keys, whose weights are taken with the layer.
-    const auto project = [&](const char* own, const char* shared) {
+    const auto project = [&](const char* own, const char* shared, Compared compared) {
       const auto tensor = [&](const char* kind, const Shape& shape) {
         return config.share_att_key ? weights.borrow(name + shared + kind, shape)
                                     : weights.take(name + own + kind, shape);
       };
-      return projector.project({.weight = tensor(".weight", {hidden, hidden}), .bias = tensor(".bias", {hidden})});
+      return projector.project({.weight = tensor(".weight", {hidden, hidden}), .bias = tensor(".bias", {hidden})},
+                               compared);
     };
     if (config.content_to_position) {
-      layer.position_keys = project("attention.self.pos_key_proj", kLayerNames.key);
+      layer.position_keys = project("attention.self.pos_key_proj", kLayerNames.key, Compared::kQueries);
     }
     if (config.position_to_content) {
-      layer.position_queries = project("attention.self.pos_query_proj", kLayerNames.query);
+      layer.position_queries = project("attention.self.pos_query_proj", kLayerNames.query, Compared::kKeys);
     }
   }
   layer.parts = take_post_norm_layer(weights, backend, name, hidden, config.intermediate_size, kLayerNames);
@@ -219,14 +212,14 @@ class DebertaV2 final : public HeadedModel {
     if (!config.position_biased_input) {
       weights.allow_unused("embeddings.position_embeddings.");
     }
-    const PositionProjector projector(config, weights, backend);
+    if (config.relative_attention) {
+      number_distances();
+    }
+    const PositionProjector projector(config, buckets_, weights, backend);
     for (int index = 0; index < config.num_hidden_layers; ++index) {
       layers_.push_back(take_layer(weights, backend, config, index, projector));
     }
     convolution_ = take_convolution(weights, backend, config);
-    if (config.relative_attention) {
-      number_distances();
-    }
   }
 
   const ModelTraits& traits() const override { return traits_; }
@@ -256,12 +249,6 @@ class DebertaV2 final : public HeadedModel {
     }
   }
 
-  /// Where in buckets_ that of a distance is.
-  std::int32_t bucket_number(int distance) const {
-    const int far = relative_.max_distance;
-    return relative_.bucket_of_distance[static_cast<std::size_t>(std::clamp(distance, -far, far) + far)];
-  }
-
   Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
     const int hidden = config_.hidden_size;
     const float eps = config_.layer_norm_eps;
@@ -271,12 +258,8 @@ class DebertaV2 final : public HeadedModel {
     AttentionSpec attention = attention_;
     RelativePositions relative = relative_;
     if (config_.relative_attention) {
-      const int farthest = std::max(batch.longest_row() - 1, 0);
-      relative.first_bucket = bucket_number(-farthest);
-      const auto count = static_cast<std::size_t>(bucket_number(farthest) - relative.first_bucket) + 1;
-      const auto reached = std::span(buckets_).subspan(static_cast<std::size_t>(relative.first_bucket), count);
-      relative.keys = positions(ops, layer.position_keys, reached);
-      relative.queries = positions(ops, layer.position_queries, reached);
+      relative.keys = layer.position_keys ? &*layer.position_keys : nullptr;
+      relative.queries = layer.position_queries ? &*layer.position_queries : nullptr;
       attention.relative = &relative;
     }
     const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
@@ -285,12 +268,6 @@ class DebertaV2 final : public HeadedModel {
     const Tensor inner = ops.linear(attended, layer.parts.intermediate, config_.hidden_act);
     return ops.layer_norm(ops.linear(inner, layer.parts.output, Activation::kNone, attended), layer.parts.output_norm,
                           eps);
-  }
-
-  /// Rows of a table, or nothing of an empty one.
-  static Tensor positions(Ops& ops, const EmbeddingTable& table, std::span<const std::int32_t> buckets) {
-    const Lookup lookup{&table, buckets};
-    return table.storage == nullptr ? Tensor() : ops.gather_sum({&lookup, 1});
   }
 
   Tensor add_convolution(Ops& ops, const Tensor& x, const Tensor& embedded, const PackedBatch& batch) const {
@@ -305,8 +282,8 @@ class DebertaV2 final : public HeadedModel {
   DebertaConfig config_;
   ModelTraits traits_;
   AttentionSpec attention_;
-  RelativePositions relative_;         // without the positions of a batch; its buckets are numbers in buckets_
-  std::vector<std::int32_t> buckets_;  // rows of a layer's tables
+  RelativePositions relative_;         // without the tables of a layer
+  std::vector<std::int32_t> buckets_;  // of the checkpoint's table, in the order of a layer's
   EncoderEmbeddings embeddings_;
   std::vector<Layer> layers_;
   std::optional<Convolution> convolution_;

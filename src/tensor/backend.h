@@ -27,6 +27,9 @@ struct LinearPart {
   std::optional<HostTensor> bias;  ///< [out]
 };
 
+/// What a position table is compared with.
+enum class Compared { kQueries, kKeys };
+
 /// Weights are packed from one thread at load; run() may then be called from many threads at once.
 class Backend {
  public:
@@ -37,6 +40,8 @@ class Backend {
   /// \param parts  equal `in`; outputs are stacked in order; float32, float16 or bfloat16
   [[nodiscard]] virtual LinearWeight linear_weight(std::span<const LinearPart> parts) = 0;
   [[nodiscard]] virtual EmbeddingTable embedding_table(const HostTensor& weight) = 0;  ///< [rows, columns]
+  /// \param weight  [buckets, num_heads * head_dim], float32
+  [[nodiscard]] virtual PositionTable position_table(const HostTensor& weight, int num_heads, Compared compared) = 0;
   /// \param weight, bias   each [size]
   /// \param scale_offset   added to the weight (Gemma's norms store w for a scale of 1 + w)
   [[nodiscard]] virtual NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias,

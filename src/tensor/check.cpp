@@ -37,16 +37,15 @@ void check_relative(const PackedBatch& batch, const AttentionSpec& spec, const R
   const int farthest = std::clamp(batch.longest_row() - 1, 0, relative.max_distance);
   const std::int32_t least = buckets[static_cast<std::size_t>(relative.max_distance - farthest)];
   const std::int32_t greatest = buckets[static_cast<std::size_t>(relative.max_distance + farthest)];
-  for (const Tensor* positions : {&relative.keys, &relative.queries}) {
-    if (positions->empty()) {
+  for (const PositionTable* positions : {relative.keys, relative.queries}) {
+    if (positions == nullptr) {
       continue;
     }
     const int columns = spec.num_heads * spec.head_dim;
-    check(positions->columns() == columns, "attention: relative positions have {} columns, wanted {}",
-          positions->columns(), columns);
-    check(relative.first_bucket <= least && greatest < relative.first_bucket + positions->rows(),
-          "attention: relative positions of {} buckets from {} on, wanted those of {} to {}", positions->rows(),
-          relative.first_bucket, least, greatest);
+    check(positions->columns == columns, "attention: relative positions have {} columns, wanted {}", positions->columns,
+          columns);
+    check(least >= 0 && greatest < positions->buckets,
+          "attention: relative positions of {} buckets, wanted those of {} to {}", positions->buckets, least, greatest);
   }
 }
 

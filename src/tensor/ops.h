@@ -33,6 +33,13 @@ struct EmbeddingTable {
   std::shared_ptr<const WeightStorage> storage;  // shared by the copies of this handle
 };
 
+/// The relative positions of a layer, laid out for attention.
+struct PositionTable {
+  int buckets = 0;
+  int columns = 0;                               // num_heads * head_dim
+  std::shared_ptr<const WeightStorage> storage;  // shared by the copies of this handle
+};
+
 /// Scale and optional shift of a layer norm or RMS norm.
 struct NormWeight {
   int size = 0;
@@ -73,10 +80,9 @@ struct DistanceBias {
 /// Relative positions that contents are compared with (DeBERTa): query i and key j of head h get
 /// q_i . keys[b, h] + k_j . queries[b, h], b = bucket of the distance i - j. Heads of queries and keys are as many.
 struct RelativePositions {
-  Tensor keys;           ///< [buckets, num_heads * head_dim], scaled; or empty
-  Tensor queries;        ///< likewise
-  int first_bucket = 0;  ///< of row 0; rows of buckets that no distance in the batch has may be left out
-  int max_distance = 0;  ///< distances beyond it count as it
+  const PositionTable* keys = nullptr;           ///< for Compared::kQueries, scaled; or null; owned by the model
+  const PositionTable* queries = nullptr;        ///< for Compared::kKeys, likewise
+  int max_distance = 0;                          ///< distances beyond it count as it
   std::vector<std::int32_t> bucket_of_distance;  ///< [2 * max_distance + 1], each the one before or the next; entry d +
                                                  ///< max_distance: i - j = d
 };

@@ -88,16 +88,17 @@ TEST_P(OpsSuite, AttentionComparesWithRelativePositions) {
   const FusedQkv qkv = fused_qkv(batch.num_tokens(), 16, 16, 25);
   // Distances that each have a bucket, that share them, and that lie beyond the farthest one.
   for (const auto& [near, far] : {std::pair{2, 4}, {30, 599}, {599, 599}, {0, 0}}) {
-    constexpr int kFirst = 3;  // rows of buckets that nobody needs are left out
+    constexpr int kFirst = 3;  // a table may have rows that nobody needs, at either end
     const std::vector<std::int32_t> buckets = buckets_of_distances(near, far, kFirst);
-    const int rows = buckets.back() - kFirst + 1;
+    const int rows = buckets.back() + 3;
     const Matrix position_keys = noise(rows, 16, 26);
     const Matrix position_queries = noise(rows, 16, 27);
+    const PositionTable key_table = backend().position_table(host_tensor(position_keys), 2, Compared::kQueries);
+    const PositionTable query_table = backend().position_table(host_tensor(position_queries), 2, Compared::kKeys);
     for (const auto& [keys, queries] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
       with_ops([&](Ops& ops) {
-        const RelativePositions relative = {.keys = keys ? upload(ops, position_keys) : Tensor(),
-                                            .queries = queries ? upload(ops, position_queries) : Tensor(),
-                                            .first_bucket = kFirst,
+        const RelativePositions relative = {.keys = keys ? &key_table : nullptr,
+                                            .queries = queries ? &query_table : nullptr,
                                             .max_distance = far,
                                             .bucket_of_distance = buckets};
         const AttentionSpec spec = {
@@ -133,6 +134,8 @@ TEST_P(OpsSuite, AttentionSinksTakeTheirShare) {
 
 TEST_P(OpsSuite, AttentionRefusesMasksThatDoNotFit) {
   const PackedBatch batch = rows_of_length({2, 3});
+  const PositionTable five = backend().position_table(host_tensor(noise(5, 16, 29)), 2, Compared::kQueries);
+  const PositionTable narrow_positions = backend().position_table(host_tensor(noise(5, 8, 29)), 1, Compared::kKeys);
   with_ops([&](Ops& ops) {
     const Tensor x = upload(ops, noise(5, 16, 29));
     const AttentionSpec good = {.num_heads = 2, .num_kv_heads = 2, .head_dim = 8, .scale = 1.0F};
@@ -151,12 +154,12 @@ TEST_P(OpsSuite, AttentionRefusesMasksThatDoNotFit) {
     spec.distance_bias = &bias;
     refuse(spec, batch, "too few distance biases");
     const RelativePositions fitting = {
-        .keys = x, .queries = x, .first_bucket = 0, .max_distance = 2, .bucket_of_distance = {0, 1, 2, 3, 4}};
+        .keys = &five, .queries = nullptr, .max_distance = 2, .bucket_of_distance = {0, 1, 2, 3, 4}};
     RelativePositions relative = fitting;
     spec = good;
     spec.relative = &relative;
     EXPECT_NO_THROW((void)ops.attention(x, x, x, batch, spec));
-    relative.queries = ops.columns(x, 0, 8);
+    relative.queries = &narrow_positions;
     refuse(spec, batch, "relative positions of another width");
     relative = fitting;
     relative.bucket_of_distance = {0, 1, 2, 3, 5};
@@ -167,9 +170,10 @@ TEST_P(OpsSuite, AttentionRefusesMasksThatDoNotFit) {
     refuse(spec, batch, "a bucket that no distance has");
     relative.bucket_of_distance = {0, 1, 2};
     refuse(spec, batch, "too few buckets");
-    relative = fitting;
-    relative.first_bucket = 1;
-    refuse(spec, batch, "a first bucket beyond one that is needed");
+    relative.bucket_of_distance = {1, 2, 3, 4, 5};
+    refuse(spec, batch, "a bucket beyond the last row");
+    relative.bucket_of_distance = {-1, 0, 1, 2, 3};
+    refuse(spec, batch, "a bucket before the first row");
     relative = fitting;
     spec.num_kv_heads = 1;
     const Tensor narrow = ops.columns(x, 0, 8);

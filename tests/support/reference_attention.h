@@ -10,7 +10,7 @@
 
 namespace mlxe::testing {
 
-/// The tensors of AttentionSpec::relative as matrices, since tensors have no values to read; null: none.
+/// The tables of AttentionSpec::relative as matrices, since tables have no values to read; null: none.
 struct ReferencePositions {
   const Matrix* keys = nullptr;
   const Matrix* queries = nullptr;
@@ -37,8 +37,7 @@ inline ReferenceDot reference_bias(const AttentionSpec& spec, const ReferencePos
   }
   if (const RelativePositions* relative = spec.relative) {
     const int distance = std::clamp(query - key, -relative->max_distance, relative->max_distance);
-    const int bucket = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
-    const int row = bucket - relative->first_bucket;
+    const int row = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
     for (int column = head * spec.head_dim; column < (head + 1) * spec.head_dim; ++column) {
       if (positions.keys != nullptr) {
         bias.add(q.at(query, column), positions.keys->at(row, column));

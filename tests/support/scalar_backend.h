@@ -57,6 +57,11 @@ class ScalarBackend final : public Backend {
     return {weight.shape[0], weight.shape[1], std::move(storage)};
   }
 
+  PositionTable position_table(const HostTensor& weight, int /*num_heads*/, Compared /*compared*/) override {
+    const EmbeddingTable table = embedding_table(weight);
+    return {table.rows, table.columns, table.storage};
+  }
+
   using Backend::norm_weight;
   NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
     if (!weight.has_data() || (bias && !bias->has_data())) {

@@ -310,15 +310,16 @@ class ScalarOps : public Ops {
     }
     if (const RelativePositions* relative = spec.relative) {
       const int distance = std::clamp(i - j, -relative->max_distance, relative->max_distance);
-      const int position = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)] -
-                           relative->first_bucket;
+      const int bucket = relative->bucket_of_distance[static_cast<std::size_t>(distance + relative->max_distance)];
+      const auto dot = [&](const Tensor& x, int row, const PositionTable* table, int column) {
+        return table == nullptr
+                   ? 0.0
+                   : static_cast<double>(at(x, row, column)) *
+                         static_cast<double>(
+                             scalar(table->storage).weight[static_cast<std::size_t>(bucket * table->columns + column)]);
+      };
       for (int column = head * spec.head_dim; column < (head + 1) * spec.head_dim; ++column) {
-        bias += relative->keys.empty()
-                    ? 0.0
-                    : static_cast<double>(at(q, i, column)) * static_cast<double>(at(relative->keys, position, column));
-        bias += relative->queries.empty() ? 0.0
-                                          : static_cast<double>(at(k, j, column)) *
-                                                static_cast<double>(at(relative->queries, position, column));
+        bias += dot(q, i, relative->keys, column) + dot(k, j, relative->queries, column);
       }
     }
     return bias;

@@ -110,6 +110,9 @@ class CpuBackend final : public Backend {
     return weight;
   }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return map_table(weight); }
+  PositionTable position_table(const HostTensor& weight, int num_heads, Compared compared) override {
+    return pack_positions(attention_, memory_, weight, num_heads, compared);
+  }
   using Backend::norm_weight;
   NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
     return copy_norm(weight, bias, scale_offset);

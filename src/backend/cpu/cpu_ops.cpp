@@ -13,24 +13,6 @@
 #include "backend/cpu/pooling.h"
 
 namespace mlxe::cpu {
-namespace {
-
-/// Neighbouring rows of a float32 table where they lie; null for anything else, or if nobody keeps them there.
-float* rows_in_place(std::span<const Lookup> lookups) {
-  const std::span<const std::int32_t> ids = lookups[0].ids;
-  const auto apart = [](std::int32_t id, std::int32_t next) { return next != id + 1; };
-  const HostTensor& table = static_cast<const MappedTable&>(*lookups[0].table->storage).weight;
-  if (lookups.size() > 1 || ids.empty() || std::ranges::adjacent_find(ids, apart) != ids.end() ||
-      table.dtype != DType::kFloat32 || table.quantization != nullptr || table.owner == nullptr ||
-      reinterpret_cast<std::uintptr_t>(table.data) % alignof(float) != 0) {
-    return nullptr;
-  }
-  auto* first = const_cast<float*>(reinterpret_cast<const float*>(table.data));
-  return first + static_cast<std::ptrdiff_t>(ids[0]) * lookups[0].table->columns;
-}
-
-}  // namespace
-
 Tensor CpuOps::make(int rows, int columns) {
   const std::ptrdiff_t ld = spread(columns);
   const std::size_t floats = static_cast<std::size_t>(rows) * static_cast<std::size_t>(ld);
@@ -75,11 +57,6 @@ void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
 Tensor CpuOps::gather_sum(std::span<const Lookup> lookups) {
   check_gather_sum(lookups);
   const int columns = lookups[0].table->columns;
-  if (float* rows = rows_in_place(lookups)) {
-    const auto& table = static_cast<const MappedTable&>(*lookups[0].table->storage);
-    return {static_cast<int>(lookups[0].ids.size()), columns,
-            std::make_shared<CpuTensor>(table.weight.owner, rows, columns)};
-  }
   const std::size_t count = lookups[0].ids.size();
   Tensor result = make(static_cast<int>(count), columns);
   const Scratch scratch(arena_, static_cast<std::size_t>(columns), team_.size());

@@ -4,12 +4,14 @@
 
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/cpu_tensor.h"
+#include "backend/cpu/cpu_weights.h"
 
 namespace mlxe::cpu {
 namespace {
 
 int num_buckets(const AttentionSpec& spec) {
-  return spec.relative == nullptr ? 0 : std::max(spec.relative->keys.rows(), spec.relative->queries.rows());
+  const auto buckets = [](const PositionTable* table) { return table == nullptr ? 0 : table->buckets; };
+  return spec.relative == nullptr ? 0 : std::max(buckets(spec.relative->keys), buckets(spec.relative->queries));
 }
 
 /// Fills in sinks, biases and relative positions of the query heads from `first_head` on.
@@ -25,17 +27,12 @@ void set_biases(const AttentionSpec& spec, int first_head, AttentionArgs& args) 
     args.biased = true;
   }
   if (const RelativePositions* relative = spec.relative) {
-    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(first_head) * spec.head_dim;
-    if (!relative->keys.empty()) {
-      args.ld_position_keys = cpu(relative->keys).ld;
-      args.position_keys = cpu(relative->keys).data + column;
-    }
-    if (!relative->queries.empty()) {
-      args.ld_position_queries = cpu(relative->queries).ld;
-      args.position_queries = cpu(relative->queries).data + column;
-    }
+    const auto of_head = [&](const PositionTable* table) {
+      return table == nullptr ? PackedPositions() : static_cast<const CpuPositions&>(*table->storage).head(first_head);
+    };
+    args.position_keys = of_head(relative->keys);
+    args.position_queries = of_head(relative->queries);
     args.num_buckets = num_buckets(spec);
-    args.first_bucket = relative->first_bucket;
     args.bucket_of_distance = relative->bucket_of_distance.data();
     args.max_relative_distance = relative->max_distance;
     args.biased = true;

@@ -11,7 +11,7 @@
 
 namespace mlxe::cpu {
 
-/// Rows in an arena block, or a part of something else: columns of a tensor, rows of a table.
+/// Rows in an arena block, or columns of another tensor.
 struct CpuTensor final : TensorStorage {
   CpuTensor(Arena& arena, std::size_t num_floats) : arena_(&arena), num_floats_(num_floats) {
     data = arena.allocate(num_floats);

@@ -215,6 +215,41 @@ EmbeddingTable map_table(const HostTensor& weight) {
   return handle;
 }
 
+PositionTable pack_positions(const AttentionKernels& kernels, WeightMemory& memory, const HostTensor& weight,
+                             int num_heads, Compared compared) {
+  const Shape& shape = weight.shape;
+  check(shape.size() == 2 && num_heads > 0 && shape[1] % num_heads == 0,
+        fmt::format("relative positions have shape {}, wanted [buckets, heads * size] of {} heads", to_string(shape),
+                    num_heads));
+  PositionTable handle{shape[0], shape[1], nullptr};
+  if (!weight.has_data()) {
+    return handle;
+  }
+  const std::vector<float> rows = to_floats(weight);
+  const int count = shape[0];
+  const int head_dim = shape[1] / num_heads;
+  const auto whole = [](std::size_t value, std::size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+  };
+  auto packed = std::make_shared<CpuPositions>();
+  packed->words_of_head = static_cast<std::ptrdiff_t>(whole(kernels.position_words(count, head_dim), 16));
+  packed->columns = static_cast<std::ptrdiff_t>(
+      whole(static_cast<std::size_t>(count), static_cast<std::size_t>(kernels.position_panel)));
+  packed->words = memory.allocate(static_cast<std::size_t>(num_heads * packed->words_of_head));
+  packed->scales.resize(static_cast<std::size_t>(num_heads * packed->columns));
+  std::vector<float> room(16 * whole(static_cast<std::size_t>(head_dim), 16));
+  for (int head = 0; head < num_heads; ++head) {
+    const float* first = rows.data() + head * head_dim;
+    const std::ptrdiff_t ld = shape[1];
+    const bool mirrored = compared == Compared::kQueries;  // along a query's keys distances fall
+    kernels.pack_positions(mirrored ? first + (count - 1) * ld : first, mirrored ? -ld : ld, count, head_dim,
+                           reinterpret_cast<float*>(packed->words.data) + head * packed->words_of_head,
+                           packed->scales.data() + head * packed->columns, room.data());
+  }
+  handle.storage = std::move(packed);
+  return handle;
+}
+
 NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) {
   check(weight.shape.size() == 1, fmt::format("norm weight has shape {}, wanted [size]", to_string(weight.shape)));
   check(!bias || bias->shape == weight.shape,

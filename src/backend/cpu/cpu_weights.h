@@ -31,6 +31,18 @@ struct MappedTable final : WeightStorage {
   HostTensor weight;
 };
 
+/// Each head's part in panels of words, as its attention kernels read them.
+struct CpuPositions final : WeightStorage {
+  WeightMemory::Block words;         // [heads][words of a head]
+  std::vector<float> scales;         // [heads][columns], where the kernels' words are scaled
+  std::ptrdiff_t words_of_head = 0;  // rounded up to a cache line
+  std::ptrdiff_t columns = 0;        // buckets in whole panels
+
+  [[nodiscard]] PackedPositions head(int index) const {
+    return {reinterpret_cast<const float*>(words.data) + index * words_of_head, scales.data() + index * columns};
+  }
+};
+
 struct FloatNorm final : WeightStorage {
   std::vector<float> scale;
   std::vector<float> shift;  // or empty
@@ -50,6 +62,8 @@ inline constexpr double kMostInt8Noise = 1e-3;
 [[nodiscard]] LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare, WeightMemory& memory,
                                        const ParallelFor& parallel_for, std::span<const LinearPart> parts);
 [[nodiscard]] EmbeddingTable map_table(const HostTensor& weight);
+[[nodiscard]] PositionTable pack_positions(const AttentionKernels& kernels, WeightMemory& memory,
+                                           const HostTensor& weight, int num_heads, Compared compared);
 [[nodiscard]] NormWeight copy_norm(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset);
 [[nodiscard]] ConvWeight copy_conv(const HostTensor& weight, const std::optional<HostTensor>& bias);
 

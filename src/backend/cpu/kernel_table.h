@@ -38,6 +38,12 @@ struct GemmArgs {
   const float* const* rest = nullptr;   ///< [rows] what is added before the bias, [n] each or null; or null; int8 only
 };
 
+/// A head's part of a position table, as AttentionKernels::pack_positions makes it.
+struct PackedPositions {
+  const float* words = nullptr;
+  const float* scales = nullptr;
+};
+
 /// All query heads that share one key and value head, over one sequence.
 struct AttentionArgs {
   const float* q = nullptr;  ///< [length, num_q_heads * head_dim], row stride ldq
@@ -56,16 +62,14 @@ struct AttentionArgs {
   int left_window = AttentionSpec::kUnlimited;
   int right_window = AttentionSpec::kUnlimited;
   const float* sinks = nullptr;  ///< [num_q_heads], or null
-  // As DistanceBias and RelativePositions have them, from the first of the query heads on; null: none.
+  // As DistanceBias has it, from the first of the query heads on; null: none.
   const float* distance_bias = nullptr;
   std::ptrdiff_t ld_distance_bias = 0;
   int max_distance = 0;
-  const float* position_keys = nullptr;  ///< [num_buckets, num_q_heads * head_dim], row stride ld_position_keys
-  std::ptrdiff_t ld_position_keys = 0;
-  const float* position_queries = nullptr;  ///< likewise
-  std::ptrdiff_t ld_position_queries = 0;
+  // As RelativePositions has them, of the one query head that there then is; null: none.
+  PackedPositions position_keys;     ///< the last bucket first
+  PackedPositions position_queries;  ///< the first one first
   int num_buckets = 0;
-  int first_bucket = 0;
   const std::int32_t* bucket_of_distance = nullptr;
   int max_relative_distance = 0;
   bool biased = false;       ///< there are sinks, a distance bias or relative positions
@@ -167,6 +171,14 @@ struct MatrixKernels {
 struct AttentionKernels {
   void (*attention)(const AttentionArgs&);
   std::size_t (*scratch_floats)(const AttentionSize& size);
+  int position_panel;  ///< positions are packed in whole panels of so many
+  std::size_t (*position_words)(int count, int head_dim);
+  /// A head's part of some positions, [count, head_dim], row stride ld, from the last to the first if ld < 0.
+  /// \param words   written: position_words(count, head_dim)
+  /// \param scales  written: [count], rounded up to whole panels; not by all kernels
+  /// \param room    for 16 rows of head_dim floats, rounded up to 16
+  void (*pack_positions)(const float* rows, std::ptrdiff_t ld, int count, int head_dim, float* words, float* scales,
+                         float* room);
 };
 
 /// What is float32 at every precision.

@@ -49,6 +49,10 @@ class MlxBackend final : public Backend {
 
   LinearWeight linear_weight(std::span<const LinearPart> parts) override { return make_linear(parts, stream_); }
   EmbeddingTable embedding_table(const HostTensor& weight) override { return make_table(weight, stream_); }
+  PositionTable position_table(const HostTensor& weight, int /*num_heads*/, Compared /*compared*/) override {
+    const EmbeddingTable table = make_table(weight, stream_);
+    return {table.rows, table.columns, table.storage};
+  }
   using Backend::norm_weight;
   NormWeight norm_weight(const HostTensor& weight, const std::optional<HostTensor>& bias, float scale_offset) override {
     return make_norm(weight, bias, scale_offset, stream_);

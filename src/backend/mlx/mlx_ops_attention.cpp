@@ -8,6 +8,7 @@
 
 #include "backend/mlx/mlx_ops.h"
 #include "backend/mlx/mlx_tensor.h"
+#include "backend/mlx/mlx_weights.h"
 
 namespace mlxe::mlx_backend {
 namespace {
@@ -88,20 +89,27 @@ mx::array MlxOps::biases(const mx::array& q, const mx::array& k, const Attention
     const mx::array query_minus_key = mx::negative(distance, stream_);
     const mx::array of_distances =
         mx::take(bucket_of_distance, bucket(query_minus_key, relative->max_distance), 0, stream_);
-    const mx::array buckets =
-        mx::expand_dims(mx::subtract(of_distances, mx::array(relative->first_bucket), stream_), 0, stream_);
+    // Only buckets that these tokens reach are compared with.
+    const int farthest = std::min(std::max(q.shape(1), k.shape(1)) - 1, relative->max_distance);
+    const auto bucket_at = [&](int far) {
+      return relative->bucket_of_distance[static_cast<std::size_t>(far + relative->max_distance)];
+    };
+    const int first = bucket_at(-farthest);
+    const int count = bucket_at(farthest) - first + 1;
+    const mx::array buckets = mx::expand_dims(mx::subtract(of_distances, mx::array(first), stream_), 0, stream_);
     // x [H, T, D] with positions [B, H*D] -> [H, T, B]
-    const auto compare = [&](const mx::array& x, const Tensor& positions) {
-      const mx::array split =
-          mx::reshape(array_of(positions), {positions.rows(), spec.num_heads, spec.head_dim}, stream_);
+    const auto compare = [&](const mx::array& x, const PositionTable& positions) {
+      const mx::array& table = *static_cast<const MlxTable&>(*positions.storage).weight;
+      const mx::array reached = mx::slice(table, {first, 0}, {first + count, positions.columns}, stream_);
+      const mx::array split = mx::reshape(reached, {count, spec.num_heads, spec.head_dim}, stream_);
       return mx::matmul(x, mx::transpose(split, {1, 2, 0}, stream_), stream_);
     };
-    if (!relative->keys.empty()) {
-      sum = mx::add(sum, mx::take_along_axis(compare(q, relative->keys), buckets, 2, stream_), stream_);
+    if (relative->keys != nullptr) {
+      sum = mx::add(sum, mx::take_along_axis(compare(q, *relative->keys), buckets, 2, stream_), stream_);
     }
-    if (!relative->queries.empty()) {
+    if (relative->queries != nullptr) {
       const mx::array turned =
-          mx::take_along_axis(compare(k, relative->queries), mx::transpose(buckets, {0, 2, 1}, stream_), 2, stream_);
+          mx::take_along_axis(compare(k, *relative->queries), mx::transpose(buckets, {0, 2, 1}, stream_), 2, stream_);
       sum = mx::add(sum, mx::transpose(turned, {0, 2, 1}, stream_), stream_);  // [H, keys, L] -> [H, L, keys]
     }
   }

@@ -124,7 +124,7 @@ void attention(const AttentionArgs& args) {
                                               args.scratch + at.values);
     for (int head = 0; head < args.num_q_heads; ++head) {
       if (args.bucket_of_distance != nullptr) {
-        compare_keys(args, at, head, first, count);
+        compare_keys(args, at, first, count);
       }
       for (int query = 0; query < args.length; query += kRows) {
         const int rows = smaller(args.length - query, kRows);

@@ -27,9 +27,7 @@ void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A,
   std::int32_t* rows = reinterpret_cast<std::int32_t*>(args.scratch + at.rows_of_distance);
   std::int32_t* mirrored = reinterpret_cast<std::int32_t*>(args.scratch + at.mirrored_rows);
   const int far = args.max_relative_distance;
-  const auto row_of = [&](int distance) {
-    return args.bucket_of_distance[smaller(larger(distance, -far), far) + far] - args.first_bucket;
-  };
+  const auto row_of = [&](int distance) { return args.bucket_of_distance[smaller(larger(distance, -far), far) + far]; };
   for (int i = 0; i < static_cast<int>(at.num_distances); ++i) {
     const int distance = smaller(i, 2 * args.length - 2) - args.length + 1;
     rows[i] = row_of(distance);
@@ -37,26 +35,16 @@ void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A,
   }
 }
 
-/// A head's positions in panels: AttentionScratch::positions, from the last one to the first if `mirrored`.
-template <class A, int kRows, int kVectors>
-void pack_positions(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, const float* positions,
-                    std::ptrdiff_t ld, int head, bool mirrored) {
-  const float* first = positions + head * args.head_dim;
-  const HeadRows rows = mirrored ? HeadRows{first + (args.num_buckets - 1) * ld, -ld, args.num_buckets, args.head_dim}
-                                 : HeadRows{first, ld, args.num_buckets, args.head_dim};
-  pack_transposed<typename A::Scores, kVectors>(rows, args.scratch + at.positions, args.scratch + at.rows,
-                                                args.scratch + at.position_scales);
-}
-
-/// Relative scores of rows of x with the packed positions in columns from `first` to `last`; others are left out where
+/// Relative scores of rows of x with positions in columns from `first` to `last`; others are left out where
 /// whole panels are. c is [x.count, ld_buckets].
 template <class A, int kRows, int kVectors>
 void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
-                            const TileRows<typename A::Scores, kRows>& x, int first, int last, float* c) {
+                            const PackedPositions& positions, const TileRows<typename A::Scores, kRows>& x, int first,
+                            int last, float* c) {
   constexpr int kPanel = kVectors * A::Vector::kWidth;
   GemmArgs product;
-  product.b = args.scratch + at.positions;
-  product.column_scale = args.scratch + at.position_scales;
+  product.b = positions.words;
+  product.column_scale = positions.scales;
   product.c = c;
   product.ldc = at.ld_buckets;
   product.n = round_up(args.num_buckets, kPanel);
@@ -77,33 +65,29 @@ struct RelativeScores {
 template <class A, int kRows, int kVectors>
 RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int first) {
   RelativeScores found;
-  found.by_query = args.position_keys != nullptr ? args.scratch + at.by_query : nullptr;
-  found.by_key = args.position_queries != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
+  found.by_query = args.position_keys.words != nullptr ? args.scratch + at.by_query : nullptr;
+  found.by_key = args.position_queries.words != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
   found.ld = at.ld_buckets;
   found.key_columns = reinterpret_cast<const std::int32_t*>(args.scratch + at.rows_of_distance) + args.length - 1;
   found.query_columns = reinterpret_cast<const std::int32_t*>(args.scratch + at.mirrored_rows) + args.length - 1;
   return found;
 }
 
-/// What the keys [first, first + count) give at each distance to a query (AttentionScratch::by_key); then positions are
-/// packed for compare_tile.
+/// What the keys [first, first + count) give at each distance to a query: AttentionScratch::by_key.
 template <class A, int kRows, int kVectors>
-void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int head, int first,
-                  int count) {
-  const RelativeScores relative = relative_scores(args, at, first);
-  if (args.position_queries != nullptr) {
-    pack_positions(args, at, args.position_queries, args.ld_position_queries, head, false);
-    // Key by key there are `length` distances, not all that two tokens can have.
-    for (int begin = 0; begin < count; begin += kRows) {
-      const int key = first + begin;
-      const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
-      compare_with_positions(args, at, TileRows<typename A::Scores, kRows>(keys, args.scratch + at.rows),
-                             relative.key_columns[1 - key - keys.count], relative.key_columns[args.length - 1 - key],
-                             args.scratch + at.by_key + begin * at.ld_buckets);
-    }
+void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int first, int count) {
+  if (args.position_queries.words == nullptr) {
+    return;
   }
-  if (args.position_keys != nullptr) {
-    pack_positions(args, at, args.position_keys, args.ld_position_keys, head, true);
+  const RelativeScores relative = relative_scores(args, at, first);
+  // Key by key there are `length` distances, not all that two tokens can have.
+  for (int begin = 0; begin < count; begin += kRows) {
+    const int key = first + begin;
+    const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
+    compare_with_positions(args, at, args.position_queries,
+                           TileRows<typename A::Scores, kRows>(keys, args.scratch + at.rows),
+                           relative.key_columns[1 - key - keys.count], relative.key_columns[args.length - 1 - key],
+                           args.scratch + at.by_key + begin * at.ld_buckets);
   }
 }
 
@@ -112,9 +96,10 @@ void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kV
 template <class A, int kRows, int kVectors>
 void compare_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
                   const TileRows<typename A::Scores, kRows>& rows, int query, KeyRange keys) {
-  if (args.position_keys != nullptr) {
+  if (args.position_keys.words != nullptr) {
     const RelativeScores relative = relative_scores(args, at, 0);
-    compare_with_positions(args, at, rows, relative.query_columns[keys.begin - query - rows.count + 1],
+    compare_with_positions(args, at, args.position_keys, rows,
+                           relative.query_columns[keys.begin - query - rows.count + 1],
                            relative.query_columns[keys.end - 1 - query], args.scratch + at.by_query);
   }
 }

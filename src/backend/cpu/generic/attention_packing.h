@@ -49,8 +49,6 @@ struct AttentionScratch {
   std::ptrdiff_t num_distances = 0;     // 2 * length - 1, and a vector more of the last one
   std::ptrdiff_t rows_of_distance = 0;  // [num_distances] integers: row of the position of distance i - j
   std::ptrdiff_t mirrored_rows = 0;     // likewise for j - i, counted from the last row
-  std::ptrdiff_t positions = 0;         // [bucket panels][head words][kPanel], of keys or of queries
-  std::ptrdiff_t position_scales = 0;   // [bucket columns] where Scores is scaled
   std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]: the last bucket first
   std::ptrdiff_t by_key = 0;            // [block keys][bucket columns]
   std::ptrdiff_t ld_buckets = 0;        // bucket columns: whole panels, and a vector lest all rows start in one set
@@ -73,9 +71,7 @@ struct AttentionScratch {
       num_distances = round_up(2 * of.length + 15, 16);
       rows_of_distance = size;
       mirrored_rows = rows_of_distance + num_distances;
-      positions = mirrored_rows + num_distances;
-      position_scales = positions + ld_buckets * head_words;
-      by_query = position_scales + (A::Scores::kScaled ? ld_buckets : 0);
+      by_query = mirrored_rows + num_distances;
       by_key = by_query + ld_buckets * kRows;
       size = by_key + ld_buckets * block;  // a row's last columns are followed by 16 floats that may be read
     }
@@ -161,6 +157,18 @@ void pack_transposed(const HeadRows& source, float* panels, float* rows, [[maybe
     }
     transpose_rows<V>(words, ld, left, num_words, [&](int i, V column) { column.store(panel + i * kPanel); });
   }
+}
+
+template <class P, int kVectors>
+std::size_t position_words(int count, int head_dim) {
+  return static_cast<std::size_t>(round_up(count, kVectors * P::Vector::kWidth)) *
+         static_cast<std::size_t>(words_of<P>(head_dim));
+}
+
+template <class P, int kVectors>
+void pack_positions(const float* rows, std::ptrdiff_t ld, int count, int head_dim, float* words, float* scales,
+                    float* room) {
+  pack_transposed<P, kVectors>({rows, ld, count, head_dim}, words, room, scales);
 }
 
 /// v[count, head_dim] -> [panels][words of count][kPanel], zeros beyond head_dim and count.

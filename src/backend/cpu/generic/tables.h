@@ -30,7 +30,11 @@ constexpr MatrixKernels fp32_matrix_kernels() {
 template <class Scores, class Values, int kRows, int kVectors>
 constexpr AttentionKernels attention_kernels() {
   using A = AttentionProducts<Scores, Values>;
-  return {.attention = attention<A, kRows, kVectors>, .scratch_floats = attention_scratch_floats<A, kRows, kVectors>};
+  return {.attention = attention<A, kRows, kVectors>,
+          .scratch_floats = attention_scratch_floats<A, kRows, kVectors>,
+          .position_panel = kVectors * A::Vector::kWidth,
+          .position_words = position_words<Scores, kVectors>,
+          .pack_positions = pack_positions<Scores, kVectors>};
 }
 
 template <class V>
