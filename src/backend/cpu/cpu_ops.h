@@ -63,11 +63,12 @@ class CpuOps final : public Ops {
   void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);
   /// Rows that int8 steps are too coarse for; none at other precisions.
   static std::vector<int> coarse_rows(const MatrixKernels& kernels, const PreparedRows& rows);
-  /// The products of what the words of coarse rows leave out: a row for each.
-  [[nodiscard]] Tensor multiply_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
-                                      const std::vector<int>& coarse, GemmArgs args);
+  /// As multiply_panels, coarse rows having a product of what their words leave out besides.
+  void multiply_with_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                           const std::vector<int>& coarse, GemmArgs args);
   /// The product of all rows and panels, shared out over the team.
-  void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
+  /// \param before  a product with the same weight whose results `args` reads; or null
+  void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args, const GemmArgs* before = nullptr);
   void share_panels(const GemmArgs& args, int num_panels,
                     const std::function<void(const GemmArgs& part, int member)>& multiply);
 

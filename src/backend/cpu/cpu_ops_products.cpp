@@ -85,18 +85,11 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   rows.set(args);
   args.column_scale = packed.column_scale.data();
   args.column_sum = packed.column_sum.data();
-  std::vector<const float*> rest_of_row;  // null for most rows
-  Tensor rests;
   if (const std::vector<int> coarse = coarse_rows(kernels, rows); !coarse.empty()) {
-    rests = multiply_rests(packed, x, rows, coarse, args);
-    rest_of_row.resize(static_cast<std::size_t>(x.rows()));
-    for (std::size_t i = 0; i < coarse.size(); ++i) {
-      rest_of_row[static_cast<std::size_t>(coarse[i])] =
-          cpu(rests).data + static_cast<std::ptrdiff_t>(i) * cpu(rests).ld;
-    }
-    args.rest = rest_of_row.data();
+    multiply_with_rests(packed, x, rows, coarse, args);
+  } else {
+    multiply_panels(packed, weight.in_features, args);
   }
-  multiply_panels(packed, weight.in_features, args);
   return result;
 }
 
@@ -107,8 +100,8 @@ void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const Prepar
   });
 }
 
-Tensor CpuOps::multiply_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
-                              const std::vector<int>& coarse, GemmArgs args) {
+void CpuOps::multiply_with_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                                 const std::vector<int>& coarse, GemmArgs args) {
   const int k = x.columns();
   const auto count = static_cast<int>(coarse.size());
   const Tensor rests = make(count, k);
@@ -119,16 +112,22 @@ Tensor CpuOps::multiply_rests(const PackedLinear& packed, const Tensor& x, const
   }
   const PreparedRows prepared(arena_, count, packed.k_words);
   prepare(*packed.kernels, rests, prepared);
-  prepared.set(args);
-  Tensor result = make(count, args.n);
-  args.rows = count;
-  args.bias = nullptr;
-  args.residual = nullptr;
-  args.activation = Activation::kNone;
-  args.c = cpu(result).data;
-  args.ldc = cpu(result).ld;
-  multiply_panels(packed, k, args);
-  return result;
+  const Tensor products = make(count, args.n);
+  GemmArgs of_rests = args;
+  prepared.set(of_rests);
+  of_rests.rows = count;
+  of_rests.bias = nullptr;
+  of_rests.residual = nullptr;
+  of_rests.activation = Activation::kNone;
+  of_rests.c = cpu(products).data;
+  of_rests.ldc = cpu(products).ld;
+  std::vector<const float*> product_of_row(static_cast<std::size_t>(x.rows()));  // null for most
+  for (int i = 0; i < count; ++i) {
+    product_of_row[static_cast<std::size_t>(coarse[static_cast<std::size_t>(i)])] =
+        cpu(products).data + i * cpu(products).ld;
+  }
+  args.rest = product_of_row.data();
+  multiply_panels(packed, k, args, &of_rests);
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
@@ -149,7 +148,7 @@ Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const G
   return result;
 }
 
-void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args) {
+void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args, const GemmArgs* before) {
   const bool quantized = !weight.quantized.empty();
   const Scratch scratch(arena_, quantized ? expansion_floats(*weight.kernels, k) : 0, team_.size());
   const auto multiply = [&](const GemmArgs& part, int member) {
@@ -159,16 +158,35 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
       weight.kernels->gemm(part);
     }
   };
+  const auto multiply_both = [&](const GemmArgs& part, int member) {
+    if (before == nullptr) {
+      multiply(part, member);
+      return;
+    }
+    // Panel by panel, so that each comes from memory once.
+    for (int panel = part.panel_begin; panel < part.panel_end; ++panel) {
+      for (const GemmArgs* product : {before, &part}) {
+        GemmArgs one = *product;
+        one.panel_begin = panel;
+        one.panel_end = panel + 1;
+        one.ahead_end = product == before ? 0 : part.ahead_end;
+        multiply(one, member);
+      }
+    }
+  };
   if (team_.size() == 1 && !quantized) {
-    for_pieces(1, [&](int /*piece*/, int member) { multiply(args, member); });
+    for_pieces(1, [&](int /*piece*/, int member) { multiply_both(args, member); });
     return;
   }
   // Rows of a piece, which stay in the cache. A worker alone takes more: each piece expands all quantised panels anew.
   const int rows_per_piece = team_.size() == 1 ? 256 : 96;
   const int row_pieces = std::max(1, args.rows / rows_per_piece);
   if (row_pieces == 1) {
-    share_panels(args, weight.num_panels, multiply);
+    share_panels(args, weight.num_panels, multiply_both);
     return;
+  }
+  if (before != nullptr) {
+    multiply_panels(weight, k, *before, nullptr);
   }
   for_pieces(row_pieces, [&](int piece, int member) {
     const int begin = static_cast<int>(static_cast<long>(args.rows) * piece / row_pieces);
