@@ -102,9 +102,11 @@ def compare(args) -> tuple[list, str]:
                 instruction_set = run["instruction_set"]
                 found.setdefault((name, tokens), []).append(run["operations_per_s"])
                 print(json.dumps({"turn": turn, "model": name, "length": tokens, **run}), flush=True)
-    middle = {key: statistics.median(runs) for key, runs in found.items()}
-    rows = [(name, [middle[name, tokens] / middle[BASE, tokens] for tokens in args.lengths]) for name in args.names]
-    return rows, instruction_set
+    # Turn by turn, as the machine changes from one to the next.
+    def over_base(name: str, tokens: int) -> float:
+        return statistics.median(run / base for run, base in zip(found[name, tokens], found[BASE, tokens]))
+
+    return [(name, [over_base(name, tokens) for tokens in args.lengths]) for name in args.names], instruction_set
 
 
 def table_of(rows: list, lengths: list) -> str:
