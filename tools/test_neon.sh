@@ -35,7 +35,7 @@ compile() {  # source [flags]
 }
 objects=""
 : > $out/commands
-for source in src/base/files.cpp src/tensor/*.cpp src/backend/cpu/*.cpp tests/backend_cpu/*_test.cpp; do
+for source in src/base/files.cpp src/base/available_threads.cpp src/tensor/*.cpp src/backend/cpu/*.cpp tests/backend_cpu/*_test.cpp; do
   compile "$source"
 done
 for source in $google/googletest/src/gtest-all.cc $google/googlemock/src/gmock-all.cc $google/googletest/src/gtest_main.cc; do
