@@ -11,15 +11,16 @@ import pathlib
 import subprocess
 import sys
 
-# Where the translation units are that have their own flags: <instruction set>/kernels.cpp, peak/<instruction set>.cpp.
+# Where the translation units are that have their own flags: <instruction set>/kernels.cpp and attention.cpp,
+# peak/<instruction set>.cpp.
 KERNEL_FOLDER = "peak"
-KERNEL_SOURCE = "kernels.cpp"
+KERNEL_SOURCES = ("kernels.cpp", "attention.cpp")
 # nm's letters: weak symbols with a definition, and GNU's unique ones. Lower case w and v have none.
 SHARED = "WVu"
 
 
 def is_kernel_object(path: pathlib.Path) -> bool:
-    in_own_folder = path.name.startswith(KERNEL_SOURCE) and path.parent.suffix != ".dir"  # CMake's folder of a target
+    in_own_folder = path.name.startswith(KERNEL_SOURCES) and path.parent.suffix != ".dir"  # CMake's folder of a target
     return path.parent.name == KERNEL_FOLDER or in_own_folder
 
 
