@@ -130,7 +130,8 @@ TEST_P(Int8, ProductsHaveTheBitsOfAPlainLoop) {
 }
 
 TEST_P(Int8, WeightsUseAllTheirSteps) {
-  // One value stands out, as the largest of a trained column does: it must reach the last step.
+  // One value stands out, as the largest of a trained column does: it must reach the last step, or the one before
+  // where sums saturate and some room is for rounding.
   const MatrixKernels& kernels = *GetParam().int8;
   constexpr int kK = 65;
   std::vector<float> w(kK, 0.0F);
@@ -139,8 +140,8 @@ TEST_P(Int8, WeightsUseAllTheirSteps) {
   std::vector<float> scale(area(1, kernels.panel_width));
   std::vector<float> sum(area(1, kernels.panel_width));
   kernels.pack_panel(w.data(), 1, kK, panel.data(), scale.data(), sum.data());
-  EXPECT_EQ(scale[0], 3.0F / 127.0F);
-  EXPECT_EQ(sum[0], -127.0F);
+  EXPECT_TRUE(sum[0] == -127.0F || (kernels.words_at_once > 1 && sum[0] == -126.0F)) << sum[0];
+  EXPECT_EQ(scale[0], 3.0F / -sum[0]);
 }
 
 }  // namespace

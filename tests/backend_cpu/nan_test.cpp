@@ -280,9 +280,10 @@ TEST_P(Int8Kernels, StepsAreNormalNumbers) {
   const MatrixKernels* kernels = GetParam().int8;
   // A step of 1/127 of the largest weight, or 1/255 of a row's range, would be subnormal: 0, or of few digits.
   const auto width = static_cast<std::size_t>(kernels->panel_width);
+  const int k_words = num_words(*kernels, 4);
   for (const float largest : {1e-45F, 2.5e-43F, 1e-40F, 1e-37F}) {
     const std::vector<float> values = {largest, -largest, 0.0F, largest};
-    std::vector<std::int32_t> words(width);
+    std::vector<std::int32_t> words(width * static_cast<std::size_t>(k_words));
     std::vector<float> scale(width);
     std::vector<float> sum(width);
     kernels->pack_panel(values.data(), 1, 4, words.data(), scale.data(), sum.data());
@@ -290,7 +291,7 @@ TEST_P(Int8Kernels, StepsAreNormalNumbers) {
     float row_scale = 0.0F;
     float row_offset = 0.0F;
     float row_mean = 0.0F;
-    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), 1, &row_scale, &row_offset, &row_mean);
+    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), k_words, &row_scale, &row_offset, &row_mean);
     EXPECT_GE(row_scale, std::numeric_limits<float>::min()) << largest;
   }
 }

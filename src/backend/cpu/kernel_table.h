@@ -151,6 +151,7 @@ struct MatrixKernels {
   const char* precision;           ///< "fp32", "bf16", "int16", "int8"
   int panel_width;                 ///< columns of a packed panel of gemm's b
   int values_per_word;             ///< 1, 2, 4
+  int words_at_once = 1;           ///< rows have a multiple of so many
   int most_features = 0x7FFFFFFF;  ///< longest rows
   bool scaled = false;             ///< whole numbers: rows and columns have scales
   void (*gemm)(const GemmArgs&);
@@ -208,7 +209,8 @@ struct KernelTable {
 
 /// Words of one row of k values.
 [[nodiscard]] constexpr int num_words(const MatrixKernels& kernels, int k) {
-  return (k + kernels.values_per_word - 1) / kernels.values_per_word;
+  const int step = kernels.values_per_word * kernels.words_at_once;
+  return (k + step - 1) / step * kernels.words_at_once;
 }
 
 extern const VectorKernels kPortableVector;

@@ -15,6 +15,7 @@ struct IntegerProduct {
     __m512i v;
   };
   using Words = Accumulator;
+  static constexpr int kWordsAtOnce = 1;
   static constexpr bool kScaled = true;
   static Accumulator zero() { return {_mm512_setzero_si512()}; }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
@@ -28,7 +29,7 @@ struct IntegerProduct {
 struct Int8Product : IntegerProduct {
   static constexpr int kValues = 4;  // per word
   static constexpr bool kOffset = true;
-  static constexpr bool kPairLimited = false;
+  static constexpr bool kSaturates = false;
   static constexpr bool kSignedRows = false;
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) {
     asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));

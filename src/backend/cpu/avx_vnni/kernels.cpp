@@ -16,7 +16,7 @@ namespace {
 struct Int8Product : avx2::IntegerProduct {
   static constexpr int kValues = 4;  // per word
   static constexpr bool kOffset = true;
-  static constexpr bool kPairLimited = false;
+  static constexpr bool kSaturates = false;
   static constexpr bool kSignedRows = false;
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) {
     asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));

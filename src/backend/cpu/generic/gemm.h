@@ -14,6 +14,7 @@ struct Fp32Product {
   using Accumulator = V;
   using Words = V;
   static constexpr int kValues = 1;  // per word
+  static constexpr int kWordsAtOnce = 1;
   static constexpr bool kScaled = false;
   static constexpr bool kOffset = false;
   static Accumulator zero() { return V::zero(); }
@@ -55,14 +56,18 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
       sum[r][j] = P::zero();
     }
   }
-  for (int p = 0; p < args.k_words; ++p) {
+  for (int p = 0; p < args.k_words; p += P::kWordsAtOnce) {
     if (p % Ahead::kWords == 0) {
       ahead.ask();
     }
     typename P::Words row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      row[j] = P::load(b + j * kWidth);
+      if constexpr (P::kWordsAtOnce == 1) {
+        row[j] = P::load(b + j * kWidth);
+      } else {
+        row[j] = P::load(b + j * kWidth, kVectors * kWidth);
+      }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -72,8 +77,8 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
         sum[r][j] = P::multiply_add(x, row[j], sum[r][j]);
       }
     }
-    a += 1;
-    b += kVectors * kWidth;
+    a += P::kWordsAtOnce;
+    b += P::kWordsAtOnce * kVectors * kWidth;
   }
 }
 

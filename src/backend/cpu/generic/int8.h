@@ -8,23 +8,36 @@ namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
 
 // What a product P says of its instruction, besides what gemm needs:
-//   kPairLimited   it sums neighbouring products in 16 bits that saturate
+//   kSaturates     it sums pairs of products, and the pairs of kWordsAtOnce words, in 16 bits that saturate
 //   kSignedRows    it takes signed activations: q - 128 for q in 0 .. 255
 // Weights are symmetric, in steps of each output column's own size. Activations run from each row's smallest value to
 // its largest, which also serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
 
-/// The largest value of w[0 .. k), or the largest sum of a pair's magnitudes: 255 |q0| + 255 |q1| must fit in 16 bits,
-/// so that |q0| + |q1| <= 128. 127 steps for the largest pair leave room for the rounding of both.
-template <class P>
-float largest_weight(const float* w, int k) {
-  constexpr int kStep = P::kPairLimited ? 2 : 1;
+/// The largest magnitude of w[k].
+inline float largest_of(const float* w, int k) {
   float largest = 0.0F;
-  for (int p = 0; p < k; p += kStep) {
-    float magnitude = 0.0F;
-    for (int i = p; i < p + kStep && i < k; ++i) {
-      magnitude += __builtin_fabsf(w[i]);
-    }
+  for (int p = 0; p < k; ++p) {
+    const float magnitude = __builtin_fabsf(w[p]);
     largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+/// The largest sum of the positive or of the negative weights of w[k] whose products meet in 16 bits.
+template <class P>
+float largest_sum(const float* w, int k) {
+  constexpr int kBlock = P::kValues * P::kWordsAtOnce;
+  float largest = 0.0F;
+  for (int begin = 0; begin < k; begin += kBlock) {
+    float positive[P::kValues / 2] = {};
+    float negative[P::kValues / 2] = {};
+    for (int p = begin; p < begin + kBlock && p < k; ++p) {
+      (w[p] > 0.0F ? positive : negative)[p % P::kValues / 2] += __builtin_fabsf(w[p]);
+    }
+    for (int i = 0; i < P::kValues / 2; ++i) {
+      largest = positive[i] > largest ? positive[i] : largest;
+      largest = negative[i] > largest ? negative[i] : largest;
+    }
   }
   return largest;
 }
@@ -45,6 +58,13 @@ inline float step_of(float range, float count) {
   return step > kSmallestStep ? step : kSmallestStep;
 }
 
+/// Values of the words of k.
+template <class P>
+constexpr int padded_values(int k) {
+  constexpr int kBlock = P::kValues * P::kWordsAtOnce;
+  return (k + kBlock - 1) / kBlock * kBlock;
+}
+
 /// The type of an activation's code.
 template <bool kSigned>
 struct SelectCode {
@@ -55,18 +75,28 @@ struct SelectCode<true> {
   using Type = std::int8_t;
 };
 
+/// The step of a column of weights. Where sums of 16 bits saturate, weights of one sign must not exceed 128, as 255 of
+/// each do fit: so many steps for the largest sum, less what rounding may add.
+template <class P>
+float step_of_weights(const float* w, int k) {
+  if constexpr (P::kSaturates) {
+    return step_of(largest_sum<P>(w, k), 128.0F - static_cast<float>(P::kWordsAtOnce));
+  }
+  return step_of(largest_of(w, k), 127.0F);
+}
+
 template <class P, int kPanel>
 void pack_panel_int8(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
   auto* out = static_cast<std::int8_t*>(panel);
-  const int k_words = (k + P::kValues - 1) / P::kValues;
+  const int padded = padded_values<P>(k);
   for (int j = 0; j < kPanel; ++j) {
     const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
     const bool used = j < count;
     // No code stands for NaN or infinity, so such a column's scale is NaN, and with it every output.
     const bool poisoned = used && any_not_finite(row, k);
-    const float scale = step_of(used && !poisoned ? largest_weight<P>(row, k) : 0.0F, 127.0F);
+    const float scale = step_of_weights<P>(row, used && !poisoned ? k : 0);
     std::int32_t sum = 0;
-    for (int p = 0; p < k_words * P::kValues; ++p) {
+    for (int p = 0; p < padded; ++p) {
       const bool real = used && !poisoned && p < k;
       const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale) : 0.0F);
       out[(static_cast<std::ptrdiff_t>(p / P::kValues) * kPanel + j) * P::kValues + p % P::kValues] = q;
@@ -82,7 +112,8 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
                        float* row_scale, float* row_offset, float* row_mean) {
   using V = typename P::Vector;
   constexpr std::uint8_t kFlip = P::kSignedRows ? 0x80 : 0;  // q - 128 in two's complement
-  const int padded = (k + P::kValues - 1) / P::kValues * P::kValues;
+  static_assert(P::kValues * P::kWordsAtOnce <= V::kWidth, "one tail fills the last words");
+  const int padded = padded_values<P>(k);
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
     V smallest = V::zero();  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
@@ -136,6 +167,7 @@ constexpr MatrixKernels int8_matrix_kernels() {
   return {.precision = "int8",
           .panel_width = kPanel,
           .values_per_word = P::kValues,
+          .words_at_once = P::kWordsAtOnce,
           .most_features = 0x7FFFFFFF / (255 * 127),  // the largest sum must fit in 32 bits
           .scaled = true,
           .gemm = gemm<P, kRows, kVectors>,

@@ -17,6 +17,7 @@ struct WidenedBf16 {
     Vector odd;
   };
   static constexpr int kValues = 2;  // per word
+  static constexpr int kWordsAtOnce = 1;
   static constexpr bool kScaled = false;
   static constexpr bool kOffset = false;
 

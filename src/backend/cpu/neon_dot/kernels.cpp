@@ -13,9 +13,10 @@ struct Int8Product {
   using Accumulator = int32x4_t;
   using Words = int32x4_t;
   static constexpr int kValues = 4;  // per word
+  static constexpr int kWordsAtOnce = 1;
   static constexpr bool kScaled = true;
   static constexpr bool kOffset = true;
-  static constexpr bool kPairLimited = false;
+  static constexpr bool kSaturates = false;
   static constexpr bool kSignedRows = true;
   static Accumulator zero() { return vdupq_n_s32(0); }
   static Words load(const std::int32_t* p) { return vld1q_s32(p); }
