@@ -46,7 +46,8 @@ struct CpuOps::PreparedRows {
 std::vector<int> CpuOps::coarse_rows(const MatrixKernels& kernels, const PreparedRows& rows) {
   std::vector<int> coarse;
   for (int row = 0; kernels.leave_rest != nullptr && row < rows.rows; ++row) {
-    if (255.0F * rows.scale()[row] > kCoarseRange * rows.mean()[row]) {  // not if it holds NaN
+    const float mean = rows.mean()[row];
+    if (mean > 0.0F && 255.0F * rows.scale()[row] > kCoarseRange * mean) {  // not if it holds NaN
       coarse.push_back(row);
     }
   }

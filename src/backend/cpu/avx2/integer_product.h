@@ -16,6 +16,7 @@ struct IntegerProduct {
   };
   using Words = Accumulator;
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = true;
   static Accumulator zero() { return {_mm256_setzero_si256()}; }
   static Words load(const std::int32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }

@@ -17,6 +17,7 @@ struct Bf16Product {
   };
   static constexpr int kValues = 2;  // per word
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = false;
   static constexpr bool kOffset = false;
   static Accumulator zero() { return Vector::zero(); }

@@ -16,6 +16,7 @@ struct IntegerProduct {
   };
   using Words = Accumulator;
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = true;
   static Accumulator zero() { return {_mm512_setzero_si512()}; }
   static Words load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }

@@ -7,14 +7,18 @@
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
 
+// What a product P says of words along k: kValues in each, kWordsAtOnce that one multiply_add takes, and
+// kWordsInRound, a multiple, that a round of the loop takes.
+
 /// Products of float32: a word is one value.
 template <class V>
 struct Fp32Product {
   using Vector = V;
   using Accumulator = V;
   using Words = V;
-  static constexpr int kValues = 1;  // per word
+  static constexpr int kValues = 1;
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = false;
   static constexpr bool kOffset = false;
   static Accumulator zero() { return V::zero(); }
@@ -56,29 +60,47 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, c
       sum[r][j] = P::zero();
     }
   }
-  for (int p = 0; p < args.k_words; p += P::kWordsAtOnce) {
-    if (p % Ahead::kWords == 0) {
-      ahead.ask();
-    }
+  const auto add = [&](int skipped) __attribute__((always_inline)) {
     typename P::Words row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
+      const std::int32_t* words = b + (skipped * kVectors + j) * kWidth;
       if constexpr (P::kWordsAtOnce == 1) {
-        row[j] = P::load(b + j * kWidth);
+        row[j] = P::load(words);
       } else {
-        row[j] = P::load(b + j * kWidth, kVectors * kWidth);
+        row[j] = P::load(words, kVectors * kWidth);
       }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const typename P::Words x = P::broadcast(a + r * args.lda);
+      const typename P::Words x = P::broadcast(a + r * args.lda + skipped);
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) {
         sum[r][j] = P::multiply_add(x, row[j], sum[r][j]);
       }
     }
-    a += P::kWordsAtOnce;
-    b += P::kWordsAtOnce * kVectors * kWidth;
+  };
+  int p = 0;
+  for (; p + P::kWordsInRound <= args.k_words; p += P::kWordsInRound) {
+    if (p % Ahead::kWords == 0) {
+      ahead.ask();
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < P::kWordsInRound; i += P::kWordsAtOnce) {
+      add(i);
+    }
+    a += P::kWordsInRound;
+    b += P::kWordsInRound * kVectors * kWidth;
+  }
+  if constexpr (P::kWordsInRound > P::kWordsAtOnce) {
+    if (p < args.k_words) {
+      ahead.ask();
+    }
+    for (; p < args.k_words; p += P::kWordsAtOnce) {
+      add(0);
+      a += P::kWordsAtOnce;
+      b += P::kWordsAtOnce * kVectors * kWidth;
+    }
   }
 }
 

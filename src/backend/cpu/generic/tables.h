@@ -13,17 +13,17 @@ namespace {  // each translation unit its own: several compile this with differe
 
 /// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class I, int kRows, int kVectors>
+template <class I, int kRows, int kVectors, class P = Fp32Product<typename I::Float>>
 constexpr MatrixKernels fp32_matrix_kernels() {
   using V = typename I::Float;
   return {.precision = "fp32",
           .panel_width = kVectors * V::kWidth,
           .values_per_word = 1,
-          .gemm = gemm<Fp32Product<V>, kRows, kVectors>,
+          .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
           .prepare_rows = nullptr,
           .leave_rest = nullptr,
-          .expand_panel = expand_panel<Fp32Product<V>, I>};
+          .expand_panel = expand_panel<P, I>};
 }
 
 /// \tparam Scores, Values  the products of queries with keys, and of weights with values

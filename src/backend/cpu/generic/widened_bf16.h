@@ -18,6 +18,7 @@ struct WidenedBf16 {
   };
   static constexpr int kValues = 2;  // per word
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = false;
   static constexpr bool kOffset = false;
 

@@ -14,6 +14,7 @@ struct Int8Product {
   using Words = int32x4_t;
   static constexpr int kValues = 4;  // per word
   static constexpr int kWordsAtOnce = 1;
+  static constexpr int kWordsInRound = 1;
   static constexpr bool kScaled = true;
   static constexpr bool kOffset = true;
   static constexpr bool kSaturates = false;
