@@ -30,9 +30,9 @@ struct LongRounds : generic::Fp32Product<V> {
 /// no such sum saturates (kSaturates). Trained columns have few large values, seldom four of one sign in one place, so
 /// that little is lost. Measured with MiniLM on 4,000 sentences, minimum and mean cosine to float32, and with 256 rows
 /// of 384 features on Zen 3, which makes 97 GOP/s at fp32:
-///   pairs widened   0.9963 0.99914   156 GOP/s
-///   fours widened   0.9953 0.99879   192 GOP/s
-/// Eights would leave weights twice as coarse as pairs do.
+///   pairs widened   0.9963 0.99914   158 GOP/s
+///   fours widened   0.9953 0.99879   193 GOP/s
+/// Eights would round weights 1.7 times as coarsely as pairs do, which is most of the error.
 struct Int8Product : avx2::IntegerProduct {
   struct Words {
     __m256i v[2];
