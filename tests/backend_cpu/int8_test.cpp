@@ -66,20 +66,39 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Int8);  // a CPU may have none
 INSTANTIATE_TEST_SUITE_P(Isa, Int8, ::testing::ValuesIn(tables_with_int8()),
                          [](const auto& isa) { return std::string(isa.param.name); });
 
+/// A weight as the kernels have it.
+struct Packed {
+  Packed(const MatrixKernels& kernels, const std::vector<float>& w, int n, int k)
+      : k_words(num_words(kernels, k)),
+        num_panels((n + kernels.panel_width - 1) / kernels.panel_width),
+        columns(num_panels * kernels.panel_width),
+        panels(area(columns, k_words)),
+        column_scale(area(1, columns)),
+        column_sum(area(1, columns)) {
+    for (int first = 0; first < columns; first += kernels.panel_width) {
+      kernels.pack_panel(w.data() + area(first, k), std::min(kernels.panel_width, n - first), k,
+                         panels.data() + area(first, k_words), column_scale.data() + first, column_sum.data() + first);
+    }
+  }
+  /// The code of a weight.
+  [[nodiscard]] std::int32_t code(float weight, int column) const {
+    return static_cast<std::int32_t>(std::rint(weight / column_scale[static_cast<std::size_t>(column)]));
+  }
+
+  int k_words;
+  int num_panels;
+  int columns;
+  std::vector<std::int32_t> panels;
+  std::vector<float> column_scale;
+  std::vector<float> column_sum;
+};
+
 void Int8::expect_twin(int rows, int n, int k) const {
   const MatrixKernels& kernels = *GetParam().int8;
-  const int k_words = num_words(kernels, k);
-  const int num_panels = (n + kernels.panel_width - 1) / kernels.panel_width;
-  const int columns = num_panels * kernels.panel_width;
   const std::vector<float> x = whole_rows(rows, k);
   const std::vector<float> w = weights(n, k);
-  std::vector<std::int32_t> panels(area(columns, k_words));
-  std::vector<float> column_scale(area(1, columns));
-  std::vector<float> column_sum(area(1, columns));
-  for (int first = 0; first < columns; first += kernels.panel_width) {
-    kernels.pack_panel(w.data() + area(first, k), std::min(kernels.panel_width, n - first), k,
-                       panels.data() + area(first, k_words), column_scale.data() + first, column_sum.data() + first);
-  }
+  const Packed packed(kernels, w, n, k);
+  const int k_words = packed.k_words;
   std::vector<std::int32_t> words(area(rows, k_words));
   std::vector<float> row_scale(area(1, rows));
   std::vector<float> row_offset(area(1, rows));
@@ -90,25 +109,25 @@ void Int8::expect_twin(int rows, int n, int k) const {
   GemmArgs args;
   args.a = words.data();
   args.lda = k_words;
-  args.b = panels.data();
+  args.b = packed.panels.data();
   args.k_words = k_words;
   args.c = c.data();
   args.ldc = n;
   args.rows = rows;
   args.n = n;
-  args.panel_end = num_panels;
+  args.panel_end = packed.num_panels;
   args.row_scale = row_scale.data();
   args.row_offset = row_offset.data();
-  args.column_scale = column_scale.data();
-  args.column_sum = column_sum.data();
+  args.column_scale = packed.column_scale.data();
+  args.column_sum = packed.column_sum.data();
   kernels.gemm(args);
   for (int r = 0; r < rows; ++r) {
     ASSERT_EQ(row_scale[static_cast<std::size_t>(r)], 1.0F);
     for (int j = 0; j < n; ++j) {
-      const float scale = column_scale[static_cast<std::size_t>(j)];
+      const float scale = packed.column_scale[static_cast<std::size_t>(j)];
       std::int32_t sum = 0;
       for (int p = 0; p < k; ++p) {
-        const auto q = static_cast<std::int32_t>(std::rint(w[area(j, k) + static_cast<std::size_t>(p)] / scale));
+        const std::int32_t q = packed.code(w[area(j, k) + static_cast<std::size_t>(p)], j);
         ASSERT_LE(std::abs(q), 127);
         sum += q * static_cast<std::int32_t>(x[area(r, k) + static_cast<std::size_t>(p)]);
       }
@@ -124,6 +143,40 @@ TEST_P(Int8, ProductsHaveTheBitsOfAPlainLoop) {
     for (const int n : {1, 7, 65}) {
       for (const int k : {1, 2, 7, 65, 333}) {
         expect_twin(rows, n, k);
+      }
+    }
+  }
+}
+
+TEST_P(Int8, FeaturesAloneHaveTheBitsOfAPlainLoop) {
+  const MatrixKernels& kernels = *GetParam().int8;
+  for (const int n : {1, 7, 65}) {
+    for (const int k : {1, 7, 65}) {
+      const std::vector<float> w = weights(n, k);
+      const Packed packed(kernels, w, n, k);
+      std::vector<std::int32_t> features;
+      std::vector<float> values;
+      for (int p = 0; p < k; p += p < 4 ? 1 : 30) {  // each place in a word, and the last one
+        features.push_back(p);
+        values.push_back(0.7F - 300.0F * static_cast<float>(p));
+      }
+      std::vector<float> out(area(1, packed.columns));
+      kernels.multiply_features({.features = features.data(),
+                                 .values = values.data(),
+                                 .count = static_cast<int>(features.size()),
+                                 .b = packed.panels.data(),
+                                 .k_words = packed.k_words,
+                                 .num_panels = packed.num_panels,
+                                 .column_scale = packed.column_scale.data(),
+                                 .out = out.data()});
+      for (int j = 0; j < n; ++j) {
+        float sum = 0.0F;
+        for (std::size_t i = 0; i < features.size(); ++i) {
+          const float weight = w[area(j, k) + static_cast<std::size_t>(features[i])];
+          sum = std::fma(values[i], static_cast<float>(packed.code(weight, j)), sum);
+        }
+        ASSERT_EQ(out[static_cast<std::size_t>(j)], sum * packed.column_scale[static_cast<std::size_t>(j)])
+            << n << " x " << k << ": column " << j;
       }
     }
   }

@@ -60,15 +60,10 @@ class CpuOps final : public Ops {
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
 
   struct PreparedRows;
-  void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);
-  /// Rows that int8 steps are too coarse for; none at other precisions.
-  static std::vector<int> coarse_rows(const MatrixKernels& kernels, const PreparedRows& rows);
-  /// As multiply_panels, coarse rows having a product of what their words leave out besides.
-  void multiply_with_rests(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
-                           const std::vector<int>& coarse, GemmArgs args);
+  /// Rows of x as words. At int8 features that stand out of a row go through a product of their own.
+  void prepare(const PackedLinear& weight, const Tensor& x, PreparedRows& rows);
   /// The product of all rows and panels, shared out over the team.
-  /// \param before  a product with the same weight whose results `args` reads; or null
-  void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args, const GemmArgs* before = nullptr);
+  void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
   void share_panels(const GemmArgs& args, int num_panels,
                     const std::function<void(const GemmArgs& part, int member)>& multiply);
 

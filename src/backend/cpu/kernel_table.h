@@ -35,7 +35,8 @@ struct GemmArgs {
   const float* row_offset = nullptr;    ///< [rows]; int8 only
   const float* column_scale = nullptr;  ///< [num_panels * panel_width]
   const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w; int8 only
-  const float* const* rest = nullptr;   ///< [rows] what is added before the bias, [n] each or null; or null; int8 only
+  /// [rows] what is added before the bias, [num_panels * panel_width] each or null; or null; int8 only.
+  const float* const* rest = nullptr;
 };
 
 /// A head's part of a position table, as AttentionKernels::pack_positions makes it.
@@ -146,6 +147,18 @@ struct ExpandArgs {
   int bits = 0;
 };
 
+/// A few features of one row by all int8 panels: out[j] = column_scale[j] sum_i values[i] w[j, features[i]].
+struct FeatureArgs {
+  const std::int32_t* features = nullptr;  ///< [count]
+  const float* values = nullptr;           ///< [count]
+  int count = 0;
+  const void* b = nullptr;  ///< as GemmArgs::b
+  int k_words = 0;
+  int num_panels = 0;
+  const float* column_scale = nullptr;  ///< [num_panels * panel_width]
+  float* out = nullptr;                 ///< [num_panels * panel_width]
+};
+
 /// Matrix products at one precision.
 struct MatrixKernels {
   const char* precision;           ///< "fp32", "bf16", "int16", "int8"
@@ -163,9 +176,8 @@ struct MatrixKernels {
   /// values (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                        float* row_scale, float* row_offset, float* row_mean);
-  /// rest[k] = x[k] less what its words stand for; null but at int8.
-  void (*leave_rest)(const float* x, int k, const void* words, float row_scale, float row_offset, float* rest);
-  void (*expand_panel)(const ExpandArgs&);  ///< null at int8, whose weights have codes and scales of their own
+  void (*multiply_features)(const FeatureArgs&);  ///< null but at int8
+  void (*expand_panel)(const ExpandArgs&);        ///< null at int8, whose weights have codes and scales of their own
 };
 
 /// Attention with its two products at one precision; softmax and sums are float32.

@@ -64,7 +64,7 @@ struct Int16Product : avx2::IntegerProduct {
 }  // namespace
 
 constinit const MatrixKernels kAvx2Fp32 = generic::fp32_matrix_kernels<avx2::I32, 4, 3, LongRounds>();
-constinit const MatrixKernels kAvx2Int8 = generic::int8_matrix_kernels<Int8Product, 4, 2>();
+constinit const MatrixKernels kAvx2Int8 = generic::int8_matrix_kernels<Int8Product, avx2::I32, 4, 2>();
 constinit const MatrixKernels kAvx2WidenedBf16 =
     generic::bf16_matrix_kernels<generic::WidenedBf16<avx2::I32>, avx2::I32, 4, 2>();
 constinit const MatrixKernels kAvx2Int16 = generic::int16_matrix_kernels<Int16Product, avx2::I32, 6, 2>();

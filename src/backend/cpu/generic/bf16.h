@@ -41,7 +41,7 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_bf16<P, kPanel>,
           .prepare_rows = prepare_rows_bf16<P>,
-          .leave_rest = nullptr,
+          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 

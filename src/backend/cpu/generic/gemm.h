@@ -142,7 +142,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
       V x = scale_sum<P>(args, V::load(sums + r * kStride + j), row + r, column_scale, column_sum);
       if constexpr (P::kOffset) {
         if (args.rest != nullptr && args.rest[row + r] != nullptr) {
-          x = x + V::load_partial(args.rest[row + r] + first, count, V::zero());
+          x = x + V::load(args.rest[row + r] + first);  // padded to whole panels
         }
       }
       x = activate(kActivation, x + bias);

@@ -110,7 +110,7 @@ constexpr MatrixKernels int16_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int16<P, kPanel>,
           .prepare_rows = prepare_rows_int16<P>,
-          .leave_rest = nullptr,
+          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 

@@ -65,16 +65,6 @@ constexpr int padded_values(int k) {
   return (k + kBlock - 1) / kBlock * kBlock;
 }
 
-/// The type of an activation's code.
-template <bool kSigned>
-struct SelectCode {
-  using Type = std::uint8_t;
-};
-template <>
-struct SelectCode<true> {
-  using Type = std::int8_t;
-};
-
 /// The step of a column of weights. Where sums of 16 bits saturate, weights of one sign must not exceed 128, as 255 of
 /// each do fit: so many steps for the largest sum, less what rounding may add.
 template <class P>
@@ -151,17 +141,37 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
   }
 }
 
-template <class P>
-void leave_rest(const float* x, int k, const void* words, float row_scale, float row_offset, float* rest) {
-  using Code = typename SelectCode<P::kSignedRows>::Type;
-  const auto* codes = static_cast<const Code*>(words);
-  for (int p = 0; p < k; ++p) {
-    rest[p] = x[p] - (static_cast<float>(codes[p]) * row_scale + row_offset);
+template <class P, class I, int kVectors>
+void multiply_features(const FeatureArgs& args) {
+  using V = typename P::Vector;
+  constexpr int kPanel = kVectors * V::kWidth;
+  const V offset = V::set1(128.0F);  // lest a code be negative, as not all integers here have signs
+  for (int panel = 0; panel < args.num_panels; ++panel) {
+    const std::uint32_t* b =
+        static_cast<const std::uint32_t*>(args.b) + static_cast<std::ptrdiff_t>(panel) * args.k_words * kPanel;
+    V sum[kVectors];
+    for (V& column : sum) {
+      column = V::zero();
+    }
+    for (int i = 0; i < args.count; ++i) {
+      const std::uint32_t* words = b + static_cast<std::ptrdiff_t>(args.features[i] / P::kValues) * kPanel;
+      const int shift = 8 * (args.features[i] % P::kValues);
+      const V value = V::set1(args.values[i]);
+      for (int j = 0; j < kVectors; ++j) {
+        const I code = ((I::load(words + j * V::kWidth) >> shift) + I::set1(128)) & I::set1(255);
+        sum[j] = V::fma(value, code.to_float() - offset, sum[j]);
+      }
+    }
+    for (int j = 0; j < kVectors; ++j) {
+      const int column = panel * kPanel + j * V::kWidth;
+      (sum[j] * V::load(args.column_scale + column)).store(args.out + column);
+    }
   }
 }
 
+/// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class P, int kRows, int kVectors>
+template <class P, class I, int kRows, int kVectors>
 constexpr MatrixKernels int8_matrix_kernels() {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   return {.precision = "int8",
@@ -173,7 +183,7 @@ constexpr MatrixKernels int8_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int8<P, kPanel>,
           .prepare_rows = prepare_rows_int8<P>,
-          .leave_rest = leave_rest<P>,
+          .multiply_features = multiply_features<P, I, kVectors>,
           .expand_panel = nullptr};
 }
 

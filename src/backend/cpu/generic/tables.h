@@ -22,7 +22,7 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
           .prepare_rows = nullptr,
-          .leave_rest = nullptr,
+          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 
