@@ -10,16 +10,6 @@
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
 
-/// The largest magnitude of x[k]; NaN if one of them is.
-template <class V>
-inline __attribute__((always_inline)) float largest_magnitude(const float* x, int k) {
-  V largest = V::zero();
-  for (int p = 0; p < k; p += V::kWidth) {
-    largest = V::max_magnitude(largest, load_values<V>(x, p, k));
-  }
-  return largest.largest_magnitude();
-}
-
 // The smallest magnitude that steps are for.
 constexpr float kLeast = kLargestInt16 * kSmallestStep;
 

@@ -13,43 +13,36 @@ namespace {  // each translation unit its own: several compile this with differe
 // Weights are symmetric, in steps of each output column's own size. Activations run from each row's smallest value to
 // its largest, which also serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
 
-/// The largest magnitude of w[k].
-inline float largest_of(const float* w, int k) {
-  float largest = 0.0F;
-  for (int p = 0; p < k; ++p) {
-    const float magnitude = __builtin_fabsf(w[p]);
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  return largest;
-}
-
-/// The largest sum of the positive or of the negative weights of w[k] whose products meet in 16 bits.
+/// Of kWidth rows of w[k], `count` of which there are: the largest sums of positive or of negative weights whose
+/// products meet in 16 bits.
 template <class P>
-float largest_sum(const float* w, int k) {
+typename P::Vector largest_sums(const float* w, int count, int k) {
+  using V = typename P::Vector;
   constexpr int kBlock = P::kValues * P::kWordsAtOnce;
-  float largest = 0.0F;
-  for (int begin = 0; begin < k; begin += kBlock) {
-    float positive[P::kValues / 2] = {};
-    float negative[P::kValues / 2] = {};
-    for (int p = begin; p < begin + kBlock && p < k; ++p) {
-      (w[p] > 0.0F ? positive : negative)[p % P::kValues / 2] += __builtin_fabsf(w[p]);
+  static_assert(V::kWidth % kBlock == 0);
+  V largest = V::zero();
+  for (int p = 0; p < k; p += V::kWidth) {
+    V weights[V::kWidth];
+    for (int r = 0; r < V::kWidth; ++r) {
+      weights[r] = r < count ? load_values<V>(w + static_cast<std::ptrdiff_t>(r) * k, p, k) : V::zero();
     }
-    for (int i = 0; i < P::kValues / 2; ++i) {
-      largest = positive[i] > largest ? positive[i] : largest;
-      largest = negative[i] > largest ? negative[i] : largest;
+    V::transpose(weights);  // weights[i]: feature p + i of all rows
+    for (int begin = 0; begin < V::kWidth; begin += kBlock) {
+      for (int pair = 0; pair < P::kValues; pair += 2) {
+        V positive = V::zero();
+        V negative = V::zero();
+        for (int word = 0; word < kBlock; word += P::kValues) {
+          for (int i = 0; i < 2; ++i) {
+            const V weight = weights[begin + word + pair + i];
+            positive = positive + V::max(weight, V::zero());
+            negative = negative - V::min(weight, V::zero());
+          }
+        }
+        largest = V::max(largest, V::max(positive, negative));
+      }
     }
   }
   return largest;
-}
-
-/// Whether a value of w[0 .. k) is NaN or infinite: its exponent is all ones.
-inline bool any_not_finite(const float* w, int k) {
-  constexpr std::uint32_t kExponent = 0x7F800000;
-  bool found = false;
-  for (int p = 0; p < k; ++p) {
-    found |= (__builtin_bit_cast(std::uint32_t, w[p]) & kExponent) == kExponent;
-  }
-  return found;
 }
 
 /// The step of `count` of them from 0 to `range` >= 0.
@@ -65,35 +58,53 @@ constexpr int padded_values(int k) {
   return (k + kBlock - 1) / kBlock * kBlock;
 }
 
-/// The step of a column of weights. Where sums of 16 bits saturate, weights of one sign must not exceed 128, as 255 of
-/// each do fit: so many steps for the largest sum, less what rounding may add.
-template <class P>
-float step_of_weights(const float* w, int k) {
+/// The steps of a panel's columns. Where sums of 16 bits saturate, weights of one sign must not exceed 128, as 255 of
+/// each do fit: so many steps for the largest sum, less what rounding may add. No code stands for NaN or infinity:
+/// columns that have one get a step of NaN, and with it every output.
+template <class P, int kPanel>
+void find_steps(const float* w, int count, int k, float* steps) {
+  using V = typename P::Vector;
+  float sums[kPanel];
   if constexpr (P::kSaturates) {
-    return step_of(largest_sum<P>(w, k), 128.0F - static_cast<float>(P::kWordsAtOnce));
+    for (int j = 0; j < kPanel; j += V::kWidth) {
+      largest_sums<P>(w + static_cast<std::ptrdiff_t>(j) * k, count - j, k).store(sums + j);
+    }
   }
-  return step_of(largest_of(w, k), 127.0F);
+  for (int j = 0; j < kPanel; ++j) {
+    const float largest = j < count ? largest_magnitude<V>(w + static_cast<std::ptrdiff_t>(j) * k, k) : 0.0F;
+    if (!(largest < __builtin_inff())) {
+      steps[j] = __builtin_nanf("");
+    } else if constexpr (P::kSaturates) {
+      steps[j] = step_of(sums[j], 128.0F - static_cast<float>(P::kWordsAtOnce));
+    } else {
+      steps[j] = step_of(largest, 127.0F);
+    }
+  }
 }
 
 template <class P, int kPanel>
 void pack_panel_int8(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum) {
-  auto* out = static_cast<std::int8_t*>(panel);
-  const int padded = padded_values<P>(k);
+  using V = typename P::Vector;
+  constexpr int kWords = V::kWidth / P::kValues;  // of a vector
+  auto* out = static_cast<std::int32_t*>(panel);
+  find_steps<P, kPanel>(w, count, k, column_scale);
+  const int words = padded_values<P>(k) / P::kValues;
   for (int j = 0; j < kPanel; ++j) {
     const float* row = w + static_cast<std::ptrdiff_t>(j) * k;
-    const bool used = j < count;
-    // No code stands for NaN or infinity, so such a column's scale is NaN, and with it every output.
-    const bool poisoned = used && any_not_finite(row, k);
-    const float scale = step_of_weights<P>(row, used && !poisoned ? k : 0);
-    std::int32_t sum = 0;
-    for (int p = 0; p < padded; ++p) {
-      const bool real = used && !poisoned && p < k;
-      const auto q = static_cast<std::int8_t>(real ? __builtin_rintf(row[p] / scale) : 0.0F);
-      out[(static_cast<std::ptrdiff_t>(p / P::kValues) * kPanel + j) * P::kValues + p % P::kValues] = q;
-      sum += q;
+    const int used = j < count && column_scale[j] > 0.0F ? k : 0;  // not if the step is NaN
+    const V step = V::set1(column_scale[j]);
+    V sum = V::zero();  // of whole numbers, exact
+    for (int word = 0; word < words; word += kWords) {
+      const int p = word * P::kValues;
+      const V code = p < used ? V::round(load_values<V>(row, p, used) / step) : V::zero();
+      sum = sum + code;
+      std::int32_t codes[kWords];
+      (code + V::set1(128.0F)).template store_bytes<0x80>(reinterpret_cast<std::uint8_t*>(codes));
+      for (int i = 0; i < kWords && word + i < words; ++i) {
+        out[static_cast<std::ptrdiff_t>(word + i) * kPanel + j] = codes[i];
+      }
     }
-    column_scale[j] = poisoned ? __builtin_nanf("") : scale;
-    column_sum[j] = static_cast<float>(sum);
+    column_sum[j] = sum.sum();
   }
 }
 

@@ -16,5 +16,15 @@ inline __attribute__((always_inline)) V load_values(const float* row, int index,
   return left >= V::kWidth ? V::load(row + index) : V::load_partial(row + index, left, V::zero());
 }
 
+/// The largest magnitude of x[k]; NaN if one of them is.
+template <class V>
+inline __attribute__((always_inline)) float largest_magnitude(const float* x, int k) {
+  V largest = V::zero();
+  for (int p = 0; p < k; p += V::kWidth) {
+    largest = V::max_magnitude(largest, load_values<V>(x, p, k));
+  }
+  return largest.largest_magnitude();
+}
+
 }  // namespace
 }  // namespace mlxe::cpu::generic

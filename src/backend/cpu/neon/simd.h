@@ -50,6 +50,11 @@ struct F32 {
   static F32 max(F32 a, F32 b) { return {vmaxq_f32(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {vminq_f32(a.v, b.v)}; }
   static F32 round(F32 a) { return {vrndnq_f32(a.v)}; }
+  /// The larger magnitude, where NaN counts as the largest; a is one already.
+  static F32 max_magnitude(F32 a, F32 b) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(vabsq_f32(b.v));
+    return {vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a.v), bits))};
+  }
   /// a * 2^n for whole n in [-126, 127].
   static F32 scale_by_power(F32 a, F32 n) {
     const int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127)), 23);
@@ -78,6 +83,8 @@ struct F32 {
   }
   float sum() const { return vaddvq_f32(v); }
   float largest() const { return vmaxvq_f32(v); }
+  /// Of magnitudes, NaN being the largest.
+  float largest_magnitude() const { return __builtin_bit_cast(float, vmaxvq_u32(vreinterpretq_u32_f32(v))); }
 
  private:
   static uint32x4_t mask(int count) {
