@@ -20,14 +20,15 @@ import numpy as np
 
 import architectures
 import cold_start
+import comparison_tables
 import harness
 import performance_page
 import token_ids
+from comparison_tables import OURS
 
 ROOT = harness.ROOT
 DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
 LATENCY_TEXTS = 100  # of a row that is there for the delay of one query
-OURS = "mlx_embeddings"
 
 
 @dataclass(frozen=True)
@@ -165,83 +166,6 @@ def keep_quiet_turns(turns: list, wanted: int) -> list:
 
 def disturbed(turn: dict) -> bool:
     return any(result["others"] > DISTURBED for result in turn.values())
-
-
-NUMBERS = ("texts_per_s", "tokens_per_s", "p50_ms", "p99_ms", "rss_mb", "load_s", "min_cos", "max_abs_err",
-           "share_of_peak")  # fmt: skip
-
-
-def medians(turns: list) -> dict:
-    """label -> number -> its median over the turns; the accuracy is the worst one instead."""
-    table = {}
-    for label in turns[0]:
-        results = [turn[label] for turn in turns]
-        row = {}
-        for number in NUMBERS:
-            values = [result[number] for result in results if result.get(number) is not None]
-            if values:
-                worst = {"min_cos": min, "max_abs_err": max}.get(number, harness.median)
-                row[number] = worst(values)
-        table[label] = row
-    return table
-
-
-def cell(text: str | None) -> str:
-    return text if text is not None else "-"
-
-
-def number(row: dict, key: str, style: str) -> str:
-    return cell(format(row[key], style) if key in row else None)
-
-
-def ratio(row: dict, base: dict, key: str) -> str:
-    return cell(f"{row[key] / base[key]:.2f}" if row.get(key) and base.get(key) else None)
-
-
-def markdown(header: list, rows: list) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def table_of_numbers(table: dict, latency_only: set) -> str:
-    """For the terminal: what was measured, in units."""
-    rows = []
-    for label, row in table.items():
-        speed = {} if label in latency_only else row
-        rows.append([
-            label, number(speed, "texts_per_s", ".1f"), number(speed, "tokens_per_s", ".0f"),
-            number(row, "p50_ms", ".2f"), number(row, "p99_ms", ".2f"),
-            number(row, "rss_mb", ".0f"), number(row, "load_s", ".2f"), number(row, "min_cos", ".6f"),
-            number(row, "max_abs_err", ".1e"),
-        ])  # fmt: skip
-    header = ["", "texts/s", "tokens/s", "p50 ms", "p99 ms", "peak MB", "load s", "min cos", "max diff"]
-    return markdown(header, rows)
-
-
-def table_of_ratios(table: dict, ours: str, latency_only: set) -> str:
-    """For a file: only what one run on one machine can say, every row divided by ours."""
-    base = table[ours]
-    rows = []
-    for label, row in table.items():
-        speed = {} if label in latency_only else row
-        rows.append([
-            label, ratio(speed, base, "texts_per_s"), number(speed, "share_of_peak", ".2f"),
-            ratio(row, base, "p50_ms"), ratio(row, base, "p99_ms"), ratio(row, base, "rss_mb"),
-            ratio(row, base, "load_s"), number(row, "min_cos", ".6f"),
-        ])  # fmt: skip
-    header = ["", "texts/s", "share of peak", "p50 of one query", "p99 of one query", "peak memory", "time to load",
-              "min cosine"]  # fmt: skip
-    return markdown(header, rows) + bound(table, latency_only)
-
-
-def bound(table: dict, latency_only: set) -> str:
-    """How far ahead of the fastest peer the machine lets anybody be, as a sentence; empty if no peer's share is known."""
-    shares = [row["share_of_peak"] for label, row in table.items()
-              if "share_of_peak" in row and label not in latency_only and not label.startswith(OURS)]  # fmt: skip
-    if not shares:
-        return ""
-    return (f"\nThe fastest peer uses {max(shares):.2f} of the peak: with these instructions nothing can be more than "
-            f"{1 / max(shares):.2f} times as fast.\n")  # fmt: skip
 
 
 def peak_of_a_thread(precision: str) -> float:
@@ -388,11 +312,11 @@ def main() -> int:
                     if len(corpus.read_text(encoding="utf-8").splitlines()) <= LATENCY_TEXTS:
                         latency_only = set()  # they ran all of it
                     turns = compare(group, place, corpus, work, given.turns, log)
-                table = medians(turns)
+                table = comparison_tables.medians(turns)
                 first = f"the first {given.limit} " if given.limit else ""
                 title = f"{model}, {first}{name}, {precision}"
-                print(f"\n## {title}\n\n{table_of_numbers(table, latency_only)}", flush=True)
-                ratios = table_of_ratios(table, group[0].label, latency_only)
+                print(f"\n## {title}\n\n{comparison_tables.table_of_numbers(table, latency_only)}", flush=True)
+                ratios = comparison_tables.table_of_ratios(table, group[0].label, latency_only)
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))

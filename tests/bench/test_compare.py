@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import compare
+import comparison_tables
 import performance_page
 import harness
 import token_ids
@@ -97,7 +98,7 @@ def test_disturbed_turns_are_dropped_whole():
 def test_medians_of_speed_and_worst_accuracy():
     turns = [{"a": {"texts_per_s": speed, "min_cos": cos, "max_abs_err": 1 - cos}} for speed, cos in
              ((3, 0.9), (1, 0.5), (2, 1.0))]  # fmt: skip
-    assert compare.medians(turns) == {"a": {"texts_per_s": 2, "min_cos": 0.5, "max_abs_err": 0.5}}
+    assert comparison_tables.medians(turns) == {"a": {"texts_per_s": 2, "min_cos": 0.5, "max_abs_err": 0.5}}
 
 
 def test_ratios_are_to_ours():
@@ -107,7 +108,7 @@ def test_ratios_are_to_ours():
         "quick": {"texts_per_s": 1.0, "p50_ms": 1.0},
     }
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in
-            compare.table_of_ratios(table, "ours", {"quick"}).splitlines()]  # fmt: skip
+            comparison_tables.table_of_ratios(table, "ours", {"quick"}).splitlines()]  # fmt: skip
     assert rows[2] == ["ours", "1.00", "0.90", "1.00", "-", "1.00", "-", "-"]
     assert rows[3] == ["peer", "0.80", "-", "1.50", "-", "2.50", "-", "0.970000"]
     assert rows[4] == ["quick", "-", "-", "0.50", "-", "-", "-", "-"]
@@ -116,14 +117,14 @@ def test_ratios_are_to_ours():
 def test_bound_is_what_the_fastest_peer_leaves():
     table = {"mlx_embeddings bf16": {"share_of_peak": 0.9}, "slow": {"share_of_peak": 0.4}, "fast": {"share_of_peak": 0.8},
              "quick": {"share_of_peak": 0.95}}  # fmt: skip
-    assert "uses 0.80 of the peak" in compare.bound(table, {"quick"}) and "1.25 times" in compare.bound(table, {"quick"})
-    assert compare.bound({"mlx_embeddings bf16": {"share_of_peak": 0.9}, "old": {}}, set()) == ""
+    assert "uses 0.80 of the peak" in comparison_tables.bound(table, {"quick"}) and "1.25 times" in comparison_tables.bound(table, {"quick"})
+    assert comparison_tables.bound({"mlx_embeddings bf16": {"share_of_peak": 0.9}, "old": {}}, set()) == ""
 
 
 def test_numbers_leave_out_the_speed_of_latency_rows():
     table = {"peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250.0, "min_cos": 0.97}}
-    assert "| peer | 80.0 | - | 3.00 | - | 250 | - | 0.970000 | - |" in compare.table_of_numbers(table, set())
-    assert "| peer | - | - | 3.00 | - | 250 | - | 0.970000 | - |" in compare.table_of_numbers(table, {"peer"})
+    assert "| peer | 80.0 | - | 3.00 | - | 250 | - | 0.970000 | - |" in comparison_tables.table_of_numbers(table, set())
+    assert "| peer | - | - | 3.00 | - | 250 | - | 0.970000 | - |" in comparison_tables.table_of_numbers(table, {"peer"})
 
 
 def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
