@@ -60,8 +60,13 @@ class CpuOps final : public Ops {
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
 
   struct PreparedRows;
-  /// Rows of x as words. At int8 features that stand out of a row go through a product of their own.
-  void prepare(const PackedLinear& weight, const Tensor& x, PreparedRows& rows);
+  void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);
+  /// Rows whose range is so wide that features may stand out; none but at int8.
+  static std::vector<int> wide_rows(const MatrixKernels& kernels, const PreparedRows& rows);
+  /// Takes the features that stand out of such rows, prepares what is left anew, and multiplies the features.
+  /// \returns [wide.size(), panels * panel_width], what is to be added to the rows' sums
+  Tensor multiply_apart(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                        const std::vector<int>& wide);
   /// The product of all rows and panels, shared out over the team.
   void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
   void share_panels(const GemmArgs& args, int num_panels,

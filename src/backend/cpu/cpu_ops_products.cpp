@@ -21,30 +21,26 @@ namespace {
 ///   16          0.99884  0.89
 constexpr float kStandsOut = 32.0F;
 
-/// Some features of a row.
-struct Features {
-  std::vector<std::int32_t> indices;
-  std::vector<float> values;
-};
-
-/// Those of magnitudes above `limit`; they become zero in `row`.
-Features take_large(std::vector<float>& row, float limit) {
-  constexpr std::size_t kBlock = 16;  // looked at together, as nearly all have none
-  Features large;
-  for (std::size_t begin = 0; begin < row.size(); begin += kBlock) {
-    const std::size_t end = std::min(begin + kBlock, row.size());
+/// Moves the features of magnitudes above `limit` from a row of k values to the lists, and leaves zeros.
+/// \returns how many there were
+int take_large(float* row, int k, float limit, std::int32_t* features, float* values) {
+  constexpr int kBlock = 16;  // looked at together, as nearly all have none
+  int taken = 0;
+  for (int begin = 0; begin < k; begin += kBlock) {
+    const int end = std::min(begin + kBlock, k);
     int count = 0;
-    for (std::size_t p = begin; p < end; ++p) {
+    for (int p = begin; p < end; ++p) {
       count += std::abs(row[p]) > limit ? 1 : 0;
     }
-    for (std::size_t p = begin; p < end && count > 0; ++p) {
+    for (int p = begin; p < end && count > 0; ++p) {
       if (std::abs(row[p]) > limit) {
-        large.indices.push_back(static_cast<std::int32_t>(p));
-        large.values.push_back(std::exchange(row[p], 0.0F));
+        features[taken] = p;
+        values[taken] = std::exchange(row[p], 0.0F);
+        ++taken;
       }
     }
   }
-  return large;
+  return taken;
 }
 
 }  // namespace
@@ -55,9 +51,7 @@ struct CpuOps::PreparedRows {
       : rows(num_rows),
         ld_words(spread(k_words)),
         words_(arena, static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(ld_words), 1),
-        facts_(arena, static_cast<std::size_t>(num_rows), 3),
-        rests_(static_cast<std::size_t>(num_rows)),
-        rest_of_row_(static_cast<std::size_t>(num_rows)) {}
+        facts_(arena, static_cast<std::size_t>(num_rows), 3) {}
   [[nodiscard]] float* words(int row) const { return words_.of(0) + row * ld_words; }
   [[nodiscard]] float* scale() const { return facts_.of(0); }
   [[nodiscard]] float* offset() const { return facts_.of(1); }
@@ -67,14 +61,6 @@ struct CpuOps::PreparedRows {
     args.lda = ld_words;
     args.row_scale = scale();
     args.row_offset = offset();
-    args.rest = rest_of_row_.data();
-  }
-  /// Room for what is added to a row's sums.
-  [[nodiscard]] float* make_rest(int row, int columns) {
-    std::vector<float>& rest = rests_[static_cast<std::size_t>(row)];
-    rest.resize(static_cast<std::size_t>(columns));
-    rest_of_row_[static_cast<std::size_t>(row)] = rest.data();
-    return rest.data();
   }
 
   int rows;
@@ -83,8 +69,6 @@ struct CpuOps::PreparedRows {
  private:
   Scratch words_;
   Scratch facts_;
-  std::vector<std::vector<float>> rests_;  // empty for most rows
-  std::vector<const float*> rest_of_row_;
 };
 
 Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
@@ -114,47 +98,73 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
     multiply_panels(packed, weight.in_features, args);
     return result;
   }
-  PreparedRows rows(arena_, x.rows(), packed.k_words);
-  prepare(packed, x, rows);
+  const PreparedRows rows(arena_, x.rows(), packed.k_words);
+  prepare(kernels, x, rows);
   rows.set(args);
+  std::vector<const float*> rest_of_row;
+  Tensor rests;
+  if (const std::vector<int> wide = wide_rows(kernels, rows); !wide.empty()) {
+    rests = multiply_apart(packed, x, rows, wide);
+    rest_of_row.resize(static_cast<std::size_t>(x.rows()));  // null for most
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      rest_of_row[static_cast<std::size_t>(wide[i])] = cpu(rests).data + static_cast<std::ptrdiff_t>(i) * cpu(rests).ld;
+    }
+    args.rest = rest_of_row.data();
+  }
   args.column_scale = packed.column_scale.data();
   args.column_sum = packed.column_sum.data();
   multiply_panels(packed, weight.in_features, args);
   return result;
 }
 
-void CpuOps::prepare(const PackedLinear& weight, const Tensor& x, PreparedRows& rows) {
-  const MatrixKernels& kernels = *weight.kernels;
-  const int k = x.columns();
-  const auto prepare_rows = [&](const float* values, int first, int count) {
-    kernels.prepare_rows(values, cpu(x).ld, count, k, rows.words(first), rows.ld_words, rows.scale() + first,
-                         rows.offset() + first, rows.mean() + first);
-  };
+void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows) {
   for_rows(x.rows(), [&](int begin, int end) {
-    prepare_rows(cpu(x).data + begin * cpu(x).ld, begin, end - begin);
-    for (int row = begin; row < end && kernels.multiply_features != nullptr; ++row) {
-      const float limit = kStandsOut * rows.mean()[row];
-      const float range = 255.0F * rows.scale()[row];
-      if (limit == 0.0F || !(range > limit)) {  // NaN too
-        continue;
-      }
-      const float* values = cpu(x).data + row * cpu(x).ld;
-      std::vector<float> others(values, values + k);
-      const Features large = take_large(others, limit);
-      if (large.indices.empty()) {
-        continue;
-      }
-      prepare_rows(others.data(), row, 1);
-      kernels.multiply_features({.features = large.indices.data(),
-                                 .values = large.values.data(),
-                                 .count = static_cast<int>(large.indices.size()),
-                                 .b = weight.panels.data,
-                                 .k_words = weight.k_words,
-                                 .num_panels = weight.num_panels,
-                                 .column_scale = weight.column_scale.data(),
-                                 .out = rows.make_rest(row, weight.num_panels * kernels.panel_width)});
-    }
+    kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, x.columns(), rows.words(begin),
+                         rows.ld_words, rows.scale() + begin, rows.offset() + begin, rows.mean() + begin);
   });
+}
+
+std::vector<int> CpuOps::wide_rows(const MatrixKernels& kernels, const PreparedRows& rows) {
+  std::vector<int> wide;
+  for (int row = 0; kernels.multiply_features != nullptr && row < rows.rows; ++row) {
+    const float limit = kStandsOut * rows.mean()[row];
+    if (limit > 0.0F && 255.0F * rows.scale()[row] > limit) {  // not if it holds NaN
+      wide.push_back(row);
+    }
+  }
+  return wide;
+}
+
+Tensor CpuOps::multiply_apart(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
+                              const std::vector<int>& wide) {
+  const MatrixKernels& kernels = *packed.kernels;
+  const int k = x.columns();
+  // The mean is over k values, so that fewer than k / kStandsOut can stand out.
+  const auto most = static_cast<std::size_t>(static_cast<float>(k) / kStandsOut) + 1;
+  const Scratch row_of_member(arena_, static_cast<std::size_t>(k), team_.size());
+  const Scratch values_of_member(arena_, most, team_.size());
+  std::vector<std::int32_t> features_of_member(most * static_cast<std::size_t>(team_.size()));
+  Tensor rests = make(static_cast<int>(wide.size()), packed.num_panels * kernels.panel_width);
+  team_.for_each(static_cast<int>(wide.size()), [&](int i, int member) {
+    const int row = wide[static_cast<std::size_t>(i)];
+    const float limit = kStandsOut * rows.mean()[row];
+    float* others = row_of_member.of(member);
+    float* values = values_of_member.of(member);
+    std::int32_t* features = features_of_member.data() + most * static_cast<std::size_t>(member);
+    std::copy_n(cpu(x).data + row * cpu(x).ld, k, others);
+    const int count = take_large(others, k, limit, features, values);
+    kernels.prepare_rows(others, k, 1, k, rows.words(row), rows.ld_words, rows.scale() + row, rows.offset() + row,
+                         rows.mean() + row);
+    kernels.multiply_features({.features = features,
+                               .values = values,
+                               .count = count,
+                               .b = packed.panels.data,
+                               .k_words = packed.k_words,
+                               .num_panels = packed.num_panels,
+                               .column_scale = packed.column_scale.data(),
+                               .out = cpu(rests).data + i * cpu(rests).ld});
+  });
+  return rests;
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
