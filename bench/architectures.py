@@ -156,7 +156,7 @@ def main():
         print(f"\n{table}")
         if args.write:
             title = f"Length of a text, {args.scaling}, {args.precision}, over the shortest"
-            performance_page.write(args.write, [(title, table)], instruction_set, None)
+            performance_page.write(args.write, [(title, table)], performance_page.machine_name(instruction_set), None)
         return
     args.names = args.names or sorted(path.parent.name for path in args.models.glob("*/config.json"))
     if BASE not in args.names:
@@ -166,7 +166,7 @@ def main():
     print(f"\n{table}")
     if args.write:
         title = f"Architectures, {args.precision}, {args.turns} turns"
-        performance_page.write(args.write, [(title, table)], instruction_set, None)
+        performance_page.write(args.write, [(title, table)], performance_page.machine_name(instruction_set), None)
 
 
 if __name__ == "__main__":

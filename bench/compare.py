@@ -337,7 +337,7 @@ def main() -> int:
         start = cold_start.measure(harness.program(), readable, precision, given.threads, 10)
     print(f"process start to first vector: {start['median_s']:.3f} s (median of {start['runs']})")
     if given.write:
-        performance_page.write(given.write, sections, instruction_set, facts)
+        performance_page.write(given.write, sections, performance_page.machine_name(instruction_set), facts)
         say(f"wrote {given.write.name}")
     return 0
 

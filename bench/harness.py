@@ -101,10 +101,14 @@ def median(values: list) -> float:
 
 
 def cpu_name() -> str:
+    """The model's name; with its family and number, as virtual machines often call several generations alike."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(": ", 1)[1]
+        facts = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if line)
     except OSError:
-        pass
+        facts = {}
+    facts = {key.strip(): value.strip() for key, value in facts.items()}
+    if "model name" in facts and "cpu family" in facts and "model" in facts:
+        return f"{facts['model name']} (family {facts['cpu family']}, model {facts['model']})"
+    if "model name" in facts:
+        return facts["model name"]
     return platform.processor() or platform.machine()

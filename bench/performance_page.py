@@ -1,14 +1,15 @@
-"""docs/performance.md and its figures in docs/data/performance.json, by instruction set."""
+"""docs/performance.md and its figures in docs/data/performance.json, by machine."""
 
 import json
 from pathlib import Path
 
+import harness
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
 def page(data: dict) -> str:
-    """docs/performance.md, of the figures of all machines: instruction set -> facts and tables by title."""
+    """docs/performance.md, of the figures of all machines: name -> facts and tables by title."""
     lines = [
         "# Performance",
         "",
@@ -24,19 +25,24 @@ def page(data: dict) -> str:
         "under avx2 and avx512_vnni: by the count of the other table it would have 0.91 times as many at 256 tokens.",
         "",
     ]
-    for instruction_set, machine in sorted(data.items()):
-        lines += [f"## {instruction_set}", "", *(f"- {name}: {value}" for name, value in machine["facts"].items()), ""]
+    for name, machine in sorted(data.items()):
+        lines += [f"## {name}", "", *(f"- {fact}: {value}" for fact, value in machine["facts"].items()), ""]
         for title, table in machine["tables"].items():
             lines += [f"### {title}", "", table]
     return "\n".join(lines)
 
 
-def write(path: Path, sections: list, instruction_set: str, facts: dict | None) -> None:
-    """Puts this machine's tables among those of `docs/data/performance.json`, in place of its own of the same
-    title; no facts: those that are there stay."""
+def machine_name(instruction_set: str) -> str:
+    """Of this machine's section: other processors have the same instruction set, and other figures."""
+    return f"{instruction_set}, {harness.cpu_name()}"
+
+
+def write(path: Path, sections: list, name: str, facts: dict | None) -> None:
+    """Puts a machine's tables among those of `docs/data/performance.json`, in place of its own of the same title; no
+    facts: those that are there stay."""
     file = path.parent / "data" / "performance.json"
     data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    machine = data.setdefault(instruction_set, {"facts": {}, "tables": {}})
+    machine = data.setdefault(name, {"facts": {}, "tables": {}})
     machine["facts"] = facts or machine["facts"]
     machine["tables"] |= dict(sections)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -201,6 +201,7 @@ def test_page_has_facts_and_no_places(whole_run):
     folder, _ = whole_run
     page = (folder / "performance.md").read_text(encoding="utf-8")
     assert f"- processor: {harness.cpu_name()}, " in page and re.search(r"- date: \d{4}-\d\d-\d\d", page)
+    assert re.search(r"^## \w+, " + re.escape(harness.cpu_name()) + "$", page, re.MULTILINE)
     assert str(folder) not in page and "/home" not in page and "/tmp" not in page
 
 
