@@ -27,9 +27,13 @@ std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> leng
   // Stable, so that the same texts always meet in the same micro-batches.
   std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t index) { return lengths[index]; });
 
-  const std::size_t total = std::accumulate(lengths.begin(), lengths.end(), std::size_t{0});
-  const std::size_t share = (total + workers - 1) / workers;
-  const std::size_t budget = std::min(batch_tokens, share);
+  // As many groups as must be, and no worker gets one more than the others: all of nearly the same size.
+  std::size_t total = 0;  // of texts that share a group
+  for (const std::size_t length : lengths) {
+    total += length <= batch_tokens ? length : 0;
+  }
+  const std::size_t rounds = std::max<std::size_t>(1, (total + batch_tokens * workers - 1) / (batch_tokens * workers));
+  const std::size_t usual = (total + rounds * workers - 1) / (rounds * workers);
 
   std::vector<std::vector<std::size_t>> groups;
   std::size_t tokens = 0;  // of the last group
@@ -37,7 +41,8 @@ std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> leng
     if (lengths[index] == 0) {
       break;  // only texts without tokens are left
     }
-    if (groups.empty() || tokens + lengths[index] > budget) {
+    // To the nearest, as groups that all stayed below would need one more.
+    if (groups.empty() || tokens + lengths[index] > batch_tokens || tokens + lengths[index] / 2 > usual) {
       groups.emplace_back();
       tokens = 0;
     }

@@ -17,7 +17,7 @@ namespace mlxe {
                                       const std::function<std::size_t(std::size_t index)>& size_bytes);
 
 /// Groups texts, longest first, into micro-batches of at most `batch_tokens` tokens; a longer text is alone in its own.
-/// With less work than `workers` full micro-batches they are made smaller, so that there is one for each worker.
+/// They are made smaller than that where the last round of them would leave some of the workers idle.
 /// \param lengths  tokens of each text; those without tokens are in no group
 /// \returns        indices into `lengths`, each at most once
 [[nodiscard]] std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths,

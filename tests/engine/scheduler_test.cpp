@@ -2,6 +2,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <random>
 
 #include <gmock/gmock.h>
@@ -70,6 +71,21 @@ TEST(GroupCost, CountsTokensAndTheirAttention) {
 TEST(Schedule, SplitsSmallWorkBetweenTheWorkers) {
   EXPECT_THAT(schedule({4, 4, 4, 4}, 500, 2), ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
   EXPECT_EQ(schedule({4, 4, 4, 4}, 500, 8).size(), 4U);
+}
+
+TEST(Schedule, GivesEachWorkerAsManyGroups) {
+  const auto sizes = [](const Groups& groups) {
+    std::vector<std::size_t> found;
+    std::ranges::transform(groups, std::back_inserter(found), &std::vector<std::size_t>::size);
+    return found;
+  };
+  // Full groups would be 5, 5 and 2: one worker would have 7 texts, the other 5.
+  EXPECT_THAT(sizes(schedule(std::vector<std::size_t>(12, 20), 100, 2)), ElementsAre(3, 3, 3, 3));
+  EXPECT_THAT(sizes(schedule(std::vector<std::size_t>(12, 20), 100, 3)), ElementsAre(4, 4, 4));
+  EXPECT_THAT(sizes(schedule(std::vector<std::size_t>(12, 20), 100)), ElementsAre(4, 4, 4));
+  std::vector<std::size_t> with_long(12, 20);
+  with_long[5] = 1000;  // which is no reason to make the others' groups smaller
+  EXPECT_THAT(sizes(schedule(with_long, 220, 1)), ElementsAre(1, 11));
 }
 
 TEST(Schedule, HoldsEveryTextOnceAndTheBudgetForRandomLengths) {
