@@ -103,10 +103,10 @@ def median(values: list) -> float:
 def cpu_name() -> str:
     """The model's name; with its family and number, as virtual machines often call several generations alike."""
     try:
-        facts = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if line)
+        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()]
     except OSError:
-        facts = {}
-    facts = {key.strip(): value.strip() for key, value in facts.items()}
+        lines = []
+    facts = {key.strip(): value.strip() for key, _, value in lines}
     if "model name" in facts and "cpu family" in facts and "model" in facts:
         return f"{facts['model name']} (family {facts['cpu family']}, model {facts['model']})"
     if "model name" in facts:

@@ -27,7 +27,7 @@ std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> leng
   // Stable, so that the same texts always meet in the same micro-batches.
   std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t index) { return lengths[index]; });
 
-  // As many groups as must be, and no worker gets one more than the others: all of nearly the same size.
+  // Rounds of one group for each worker, as few as must be, and all groups of nearly the same size.
   std::size_t total = 0;  // of texts that share a group
   for (const std::size_t length : lengths) {
     total += length <= batch_tokens ? length : 0;
