@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Prints the numbers of src/backend/cpu/generic/gelu_tables.h, and how far they are from the functions.
+"""Prints the numbers of gelu_tables.h and gelu_powers.h in src/backend/cpu/generic, and how far they are from the
+functions.
 
-GELU(x) = max(x, 0) - g(|x|), g(z) = z P(X > z) for X normal, or what tanh makes of it. Around each of k / STEPS,
-k = 0 .. 14, a polynomial in r = z STEPS - k stands for g; beyond them g is taken as 0. Needs numpy.
+GELU(x) = max(x, 0) - g(|x|), g(z) = z P(X > z) for X normal, or what tanh makes of it.
+Tables: around each of k / STEPS, k = 0 .. 14, a polynomial in r = z STEPS - k stands for g; beyond them g is 0.
+Powers: 2 P(X > z) = p(z)^POWER, p a polynomial with p(0) = 1 that is 0 at `last`, beyond which g is 0.
+Needs numpy.
 """
 
 import math
@@ -13,6 +16,9 @@ from numpy.polynomial import polynomial
 STEPS = 2.625  # intervals for each unit of z, exact in float32
 INTERVALS = 16  # the last one is 0
 DEGREE = 5
+POWER = 8
+POWER_DEGREE = 8
+LAST = {"Erf": 7.5, "Tanh": 5.5}
 
 
 def g_erf(z: float) -> float:
@@ -46,16 +52,67 @@ def gelu(table: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.maximum(x, 0.0) - total
 
 
+def fit_power(g, last: float) -> np.ndarray:
+    """[POWER_DEGREE + 1] of p, the constant 1 first: p(z)^POWER is next to 2 P(X > z) in absolute terms, and so
+    g's error next to z. Least squares weighted anew by where they err most, which leads to the least largest error."""
+    z = last * (1.0 - np.cos(np.pi * (np.arange(4000) + 0.5) / 4000)) / 2.0
+    tail = np.array([g(float(v)) / float(v) for v in z])
+    target = (2.0 * tail) ** (1.0 / POWER)
+    root = 1.0 - z / last
+    terms = np.stack([root * (z / last) ** (i + 1) for i in range(POWER_DEGREE - 1)], 1)
+    slope = target ** (POWER - 1)
+    weight = np.ones_like(z)
+    best, least = None, math.inf
+    for _ in range(400):
+        w = np.sqrt(weight) * slope
+        c = np.linalg.lstsq(terms * w[:, None], (target - root) * w, rcond=None)[0]
+        error = np.abs(0.5 * (root + terms @ c) ** POWER - tail)
+        if error.max() < least:
+            best, least = c, error.max()
+        weight *= error / error.max() + 1e-3
+        weight /= weight.sum()
+    inner = np.concatenate([[1.0], best / last ** np.arange(1.0, POWER_DEGREE)])
+    return polynomial.polymul([1.0, -1.0 / last], inner).astype(np.float32)
+
+
+def fused(a, b, c) -> np.ndarray:
+    """a b + c, rounded once."""
+    return (np.asarray(a, np.float64) * np.asarray(b, np.float64) + np.asarray(c, np.float64)).astype(np.float32)
+
+
+def gelu_power(c: np.ndarray, last: float, x: np.ndarray) -> np.ndarray:
+    """As the kernels compute it, in the same order."""
+    z = np.minimum(np.abs(x), np.float32(last))
+    p = np.full_like(z, c[-1])
+    for coefficient in c[-2::-1]:
+        p = fused(p, z, coefficient)
+    p = p * p
+    p = p * p
+    p = p * p
+    return fused(np.float32(-0.5) * np.abs(x), p, np.maximum(x, np.float32(0.0)))
+
+
+def literal(value: float) -> str:
+    text = f"{value:.9g}"
+    return f"{text}F" if "." in text or "e" in text else f"{value:.1f}F"
+
+
 def main():
     x = np.linspace(-8.0, 8.0, 800001).astype(np.float32)
-    for name, g in (("kGeluErf", g_erf), ("kGeluTanh", g_tanh)):
-        table = fit(g)
+    for name, g in (("Erf", g_erf), ("Tanh", g_tanh)):
         exact = np.array([max(float(v), 0.0) - g(abs(float(v))) for v in x])
-        error = np.abs(gelu(table, x) - exact)
-        print(f"// {name}: at most {error.max():.1e} off, {(error / np.maximum(np.abs(x), 1e-3)).max():.1e} of |x|")
+
+        def say(what: str, result: np.ndarray):
+            error = np.abs(result - exact)
+            print(f"// {what}: at most {error.max():.1e} off, {(error / np.maximum(np.abs(x), 1e-3)).max():.1e} of |x|")
+
+        table = fit(g)
+        say(f"kGelu{name}Table", gelu(table, x))
         for row in table:
-            print("{" + ", ".join(f"{value:.9g}F" if "." in f"{value:.9g}" or "e" in f"{value:.9g}" else f"{value:.1f}F"
-                                  for value in row) + "},")
+            print("{" + ", ".join(map(literal, row)) + "},")
+        power = fit_power(g, LAST[name])
+        say(f"kGelu{name}Power", gelu_power(power, LAST[name], x))
+        print("{" + literal(LAST[name]) + ", {" + ", ".join(map(literal, power)) + "}}")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,20 @@ TEST_P(NanKernels, ActivationsKeepIt) {
   }
 }
 
+TEST_P(NanKernels, GeluOfInfinityIsNoNumber) {
+  for (const Activation activation : {Activation::kGeluErf, Activation::kGeluTanh}) {
+    for (const float infinite : {kInfinity, -kInfinity}) {
+      std::vector<float> x = noise(37, 1);
+      x[7] = infinite;
+      x[36] = infinite;
+      GetParam().vector->activate(activation, x.data(), x.size());
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        ASSERT_EQ(std::isnan(x[i]), i == 7 || i == 36) << static_cast<int>(activation) << ", value " << i;
+      }
+    }
+  }
+}
+
 TEST_P(NanKernels, GatesKeepItInEitherHalf) {
   constexpr int kSize = 37;
   for (const Activation activation : kActivations) {
@@ -275,6 +289,29 @@ class Int8Kernels : public ::testing::TestWithParam<KernelTable> {};
 INSTANTIATE_TEST_SUITE_P(Isa, Int8Kernels, ::testing::ValuesIn(kernels_with_int8()),
                          [](const auto& isa) { return std::string(isa.param.name); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Int8Kernels);
+
+TEST_P(Int8Kernels, StepsOfARowAreNumbersIfAllOfItIs) {
+  const MatrixKernels* kernels = GetParam().int8;
+  constexpr int kSize = 37;
+  const auto step = [&](float first, float last) {
+    std::vector<float> row = noise(kSize, 3);
+    row.front() = first;
+    row.back() = last;
+    std::vector<std::int32_t> words(kSize);
+    float scale = 0.0F;
+    float offset = 0.0F;
+    float mean = 0.0F;
+    kernels->prepare_rows(row.data(), kSize, 1, kSize, words.data(), num_words(*kernels, kSize), &scale, &offset,
+                          &mean);
+    return scale;
+  };
+  EXPECT_TRUE(std::isfinite(step(3e38F, 2e38F)));  // whose sum is none
+  for (const float poison : {kNan, kInfinity, -kInfinity}) {
+    EXPECT_TRUE(std::isnan(step(poison, 1.0F))) << poison;
+    EXPECT_TRUE(std::isnan(step(1.0F, poison))) << poison;
+    EXPECT_TRUE(std::isnan(step(poison, 3e38F))) << poison;
+  }
+}
 
 TEST_P(Int8Kernels, StepsAreNormalNumbers) {
   const MatrixKernels* kernels = GetParam().int8;

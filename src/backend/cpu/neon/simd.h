@@ -50,9 +50,10 @@ struct F32 {
   static F32 max(F32 a, F32 b) { return {vmaxq_f32(a.v, b.v)}; }
   static F32 min(F32 a, F32 b) { return {vminq_f32(a.v, b.v)}; }
   static F32 round(F32 a) { return {vrndnq_f32(a.v)}; }
+  F32 abs() const { return {vabsq_f32(v)}; }
   /// The larger magnitude, where NaN counts as the largest; a is one already.
   static F32 max_magnitude(F32 a, F32 b) {
-    const uint32x4_t bits = vreinterpretq_u32_f32(vabsq_f32(b.v));
+    const uint32x4_t bits = vreinterpretq_u32_f32(b.abs().v);
     return {vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a.v), bits))};
   }
   /// a * 2^n for whole n in [-126, 127].

@@ -43,6 +43,7 @@ struct F32 {
   // b where one of the two is NaN.
   static F32 max(F32 a, F32 b) { return {a.v > b.v ? a.v : b.v}; }
   static F32 min(F32 a, F32 b) { return {a.v < b.v ? a.v : b.v}; }
+  F32 abs() const { return {reinterpret_cast<Raw>(reinterpret_cast<RawInt>(v) & 0x7FFFFFFF)}; }
   /// To the nearest whole number, for |a| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction.
   static F32 round(F32 a) {
     const F32 magic = set1(12582912.0F);
