@@ -5,6 +5,7 @@
 #include "backend/cpu/generic/gemm.h"
 #include "backend/cpu/generic/halves.h"
 #include "backend/cpu/generic/quantize.h"
+#include "backend/cpu/generic/sums.h"
 #include "backend/cpu/int16_steps.h"
 
 namespace mlxe::cpu::generic {
@@ -19,12 +20,11 @@ float step_int16(const float* row, int k) {
   const float found = largest_magnitude<V>(row, k);
   const float magnitude = found < kLeast ? kLeast : found;
   const V inverse = V::set1(1.0F / magnitude);  // lest squares leave float's range
-  V squares = V::zero();
-  for (int p = 0; p < k; p += V::kWidth) {
-    const V share = load_values<V>(row, p, k) * inverse;
-    squares = V::fma(share, share, squares);
-  }
-  const float by_length = __builtin_sqrtf(squares.sum()) / kLongestInt16;
+  const float squares = sum_over<V>(row, k, V::zero(), [inverse](V value) {
+    const V share = value * inverse;
+    return share * share;
+  });
+  const float by_length = __builtin_sqrtf(squares) / kLongestInt16;
   return magnitude * (by_length < 1.0F / kLargestInt16 ? 1.0F / kLargestInt16 : by_length);
 }
 

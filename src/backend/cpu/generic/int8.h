@@ -108,6 +108,51 @@ void pack_panel_int8(const float* w, int count, int k, void* panel, float* colum
   }
 }
 
+/// What there is to know of a row before it goes to steps.
+struct RowFacts {
+  float smallest;  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
+  float largest;
+  float mean;    // of magnitudes
+  float poison;  // NaN if a value is NaN or infinite, which smallest and largest would lose; else 0
+};
+
+template <class V>
+RowFacts row_facts(const float* row, int k) {
+  constexpr int kChains = 2;  // lest each addition wait for the one before
+  V smallest[kChains];
+  V largest[kChains];
+  V magnitudes[kChains];
+  for (int i = 0; i < kChains; ++i) {
+    smallest[i] = largest[i] = magnitudes[i] = V::zero();
+  }
+  const auto see = [&](V value, int i) __attribute__((always_inline)) {
+    smallest[i] = V::min(smallest[i], value);
+    largest[i] = V::max(largest[i], value);
+    magnitudes[i] = magnitudes[i] + value.abs();
+  };
+  int p = 0;
+  for (; p + kChains * V::kWidth <= k; p += kChains * V::kWidth) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kChains; ++i) {
+      see(V::load(row + p + i * V::kWidth), i);
+    }
+  }
+  for (; p < k; p += V::kWidth) {
+    see(load_values<V>(row, p, k), 0);
+  }
+  const float sum = (magnitudes[0] + magnitudes[1]).sum();
+  V poison = V::zero();
+  if (!(sum < __builtin_inff())) {  // the sum of large values may be infinite, too
+    for (p = 0; p < k; p += V::kWidth) {
+      poison = V::fma(load_values<V>(row, p, k), V::zero(), poison);
+    }
+  }
+  return {.smallest = -(V::zero() - V::min(smallest[0], smallest[1])).largest(),
+          .largest = V::max(largest[0], largest[1]).largest(),
+          .mean = sum / static_cast<float>(k),
+          .poison = poison.sum()};
+}
+
 template <class P>
 void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                        float* row_scale, float* row_offset, float* row_mean) {
@@ -117,22 +162,11 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
   const int padded = padded_values<P>(k);
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
-    V smallest = V::zero();  // zero is always inside the range, so a row of one sign keeps its zeros nearly exact
-    V largest = V::zero();
-    V poison = V::zero();  // becomes NaN if a value is NaN or infinite, which min and max would lose
-    V magnitudes = V::zero();
-    for (int p = 0; p < k; p += V::kWidth) {
-      const V value = load_values<V>(row, p, k);
-      smallest = V::min(smallest, value);
-      largest = V::max(largest, value);
-      poison = V::fma(value, V::zero(), poison);
-      magnitudes = magnitudes + V::max(value, V::zero() - value);
-    }
-    row_mean[r] = magnitudes.sum() / static_cast<float>(k);
-    const float offset = -(V::zero() - smallest).largest();
-    const float range = largest.largest() - offset;
-    const float scale = step_of(range, 255.0F);
-    row_scale[r] = scale + poison.sum();
+    const RowFacts facts = row_facts<V>(row, k);
+    row_mean[r] = facts.mean;
+    const float offset = facts.smallest;
+    const float scale = step_of(facts.largest - offset, 255.0F);
+    row_scale[r] = scale + facts.poison;
     row_offset[r] = P::kSignedRows ? offset + 128.0F * scale : offset;
     const V inverse = V::set1(1.0F / scale);
     const V shift = V::set1(-offset / scale);
