@@ -195,9 +195,10 @@ TEST(CpuPrecision, Int8MultipliesFarValuesApart) {
             << "row " << row << " has other bits alone";
       }
       EXPECT_EQ(layer.rows({0, 1, 2, 3, 4, 5, 6, 7, 8}, activation, 3), all);
-      std::vector<std::int32_t> many;  // shared out by rows
+      std::vector<std::int32_t> many;  // shared out by rows; tiles with far values and tiles without
+      constexpr std::int32_t kNear[] = {0, 1, 3, 5, 6, 8};
       for (int i = 0; i < 300; ++i) {
-        many.push_back(i % 9);
+        many.push_back(i / 30 % 2 == 0 ? i % 9 : kNear[i % 6]);
       }
       const std::vector<float> of_many = layer.rows(many, activation, 3);
       for (std::size_t i = 0; i < many.size(); ++i) {

@@ -204,8 +204,50 @@ inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
   }
 }
 
-template <class P, int kRows, int kVectors>
-void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead, int column) {
+/// Sums of some tiles of a panel, which lie one below the other, on their way through finish_tile. Through memory, as
+/// the epilogue's own registers would push the accumulators out one by one; and of several tiles, as the long chain of
+/// an activation keeps the next tile from starting.
+template <class P, int kMaxRows, int kVectors>
+class WaitingTiles {
+ public:
+  explicit WaitingTiles(const GemmArgs& args) : args_(args) {}
+
+  template <int kRows>
+  void add(const typename P::Accumulator (&sum)[kRows][kVectors], int row, int column) {
+    if (rows_ + kRows > kMost) {
+      finish(column);
+    }
+    float* out = sums_ + rows_ * kPanel;
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) {
+        P::to_float(sum[r][j]).store(out + r * kPanel + j * P::Vector::kWidth);
+      }
+    }
+    row_ = rows_ == 0 ? row : row_;
+    rows_ += kRows;
+  }
+  void finish(int column) {
+    if (rows_ > 0) {
+      finish_tile<P, kPanel>(args_, sums_, rows_, row_, column);
+      rows_ = 0;
+    }
+  }
+
+ private:
+  static constexpr int kPanel = kVectors * P::Vector::kWidth;
+  static constexpr int kMost = 4 * kMaxRows;
+
+  const GemmArgs& args_;
+  int row_ = 0;  // the first of them
+  int rows_ = 0;
+  alignas(64) float sums_[kMost * kPanel];
+};
+
+template <class P, int kRows, int kMaxRows, int kVectors>
+void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead, int column,
+               WaitingTiles<P, kMaxRows, kVectors>& waiting) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
   multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, ahead, sum);
@@ -215,29 +257,22 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead
       has_rest = has_rest || args.rest[row + r] != nullptr;
     }
   }
-  if (args.activation == Activation::kNone && !has_rest && column + kVectors * V::kWidth <= args.n) {
-    return args.residual != nullptr ? store_tile<P, kRows, kVectors, true>(args, sum, row, column)
-                                    : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
+  if (args.activation != Activation::kNone || has_rest || column + kVectors * V::kWidth > args.n) {
+    return waiting.template add<kRows>(sum, row, column);
   }
-  // Through memory: the epilogue's own registers would push the accumulators out one by one.
-  alignas(64) float sums[kRows][kVectors * V::kWidth];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) {
-      P::to_float(sum[r][j]).store(&sums[r][j * V::kWidth]);
-    }
-  }
-  finish_tile<P, kVectors * V::kWidth>(args, &sums[0][0], kRows, row, column);
+  waiting.finish(column);  // those that wait must not have a gap
+  return args.residual != nullptr ? store_tile<P, kRows, kVectors, true>(args, sum, row, column)
+                                  : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
 }
 
-template <class P, int kRows, int kVectors>
-void gemm_rows(const GemmArgs& args, int row, int rows, const std::int32_t* b, Ahead ahead, int column) {
+template <class P, int kRows, int kMaxRows, int kVectors>
+void gemm_rows(const GemmArgs& args, int row, int rows, const std::int32_t* b, Ahead ahead, int column,
+               WaitingTiles<P, kMaxRows, kVectors>& waiting) {
   if constexpr (kRows >= 1) {
     if (rows == kRows) {
-      gemm_tile<P, kRows, kVectors>(args, row, b, ahead, column);
+      gemm_tile<P, kRows>(args, row, b, ahead, column, waiting);
     } else {
-      gemm_rows<P, kRows - 1, kVectors>(args, row, rows, b, ahead, column);
+      gemm_rows<P, kRows - 1>(args, row, rows, b, ahead, column, waiting);
     }
   }
 }
@@ -253,6 +288,7 @@ void gemm(const GemmArgs& args) {
   if (group < 4 * kMaxRows) {
     group = 4 * kMaxRows;
   }
+  WaitingTiles<P, kMaxRows, kVectors> waiting(args);
   for (int group_begin = 0; group_begin < args.rows; group_begin += group) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
@@ -268,10 +304,11 @@ void gemm(const GemmArgs& args) {
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
         const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
-        gemm_rows<P, kMaxRows, kVectors>(args, row, end - row, b, ahead, panel * kPanel);
+        gemm_rows<P, kMaxRows>(args, row, end - row, b, ahead, panel * kPanel, waiting);
         ahead.bytes += (args.k_words + Ahead::kWords - 1) / Ahead::kWords * ahead.step;
         row = end;
       }
+      waiting.finish(panel * kPanel);
     }
   }
 }
