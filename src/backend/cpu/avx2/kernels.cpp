@@ -69,7 +69,7 @@ constinit const MatrixKernels kAvx2WidenedBf16 =
     generic::bf16_matrix_kernels<generic::WidenedBf16<avx2::I32>, avx2::I32, 4, 2>();
 constinit const MatrixKernels kAvx2Int16 = generic::int16_matrix_kernels<Int16Product, avx2::I32, 6, 2>();
 constinit const AttentionKernels kAvx2AttentionFp32 =
-    generic::attention_kernels<generic::Fp32Product<V>, generic::Fp32Product<V>, 6, 2>();
+    generic::attention_kernels<generic::Fp32Product<V>, generic::Fp32Product<V>, 6, 2, 4>();
 constinit const VectorKernels kAvx2Vector = generic::vector_kernels<V>();
 
 }  // namespace mlxe::cpu

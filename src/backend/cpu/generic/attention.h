@@ -9,8 +9,8 @@ namespace {  // each translation unit its own: several compile this with differe
 
 /// `rows` queries of one head against one block of keys, with the online softmax in float32:
 /// out holds the weighted sum so far and is rescaled when a larger score turns up.
-template <class A, int kRows, int kVectors>
-void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int head, int query,
+template <class A, int kQueries, int kVectors>
+void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at, int head, int query,
                  int rows, int first, int count) {
   using V = typename A::Vector;
   using Values = typename A::Values;
@@ -49,8 +49,8 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVe
   product.n = static_cast<int>(ld_scores);
   product.panel_begin = panel_begin;
   product.panel_end = panel_end;
-  const TileRows<typename A::Scores, kRows> queries({q, args.ldq, rows, args.head_dim}, args.scratch + at.rows);
-  multiply_rows<typename A::Scores, kRows, kVectors>(queries, product);
+  const TileRows<typename A::Scores, kQueries> queries({q, args.ldq, rows, args.head_dim}, args.scratch + at.rows);
+  multiply_rows<A, kVectors>(queries, product);
 
   if (args.bucket_of_distance != nullptr) {
     const KeyRange compared = {first + tile.begin, first + tile.end};
@@ -58,7 +58,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVe
     add_relative<V>(relative_scores(args, at, first), query, rows, compared, args.scale, scores - first, ld_scores);
   }
   const float left_scale = args.bucket_of_distance != nullptr ? 1.0F : args.scale;
-  KeyRange keys[kRows];
+  KeyRange keys[kQueries];
   for (int r = 0; r < rows; ++r) {
     const KeyRange visible = visible_keys(args, query + r, 1);
     const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
@@ -68,9 +68,9 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVe
                  scores + r * ld_scores - first);
     }
   }
-  float keep[kRows];
-  soften_tile<Values, kRows>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total,
-                             keep);
+  float keep[kQueries];
+  soften_tile<Values, kQueries>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total,
+                                keep);
   for (int r = 0; r < rows && !is_first; ++r) {
     if (keep[r] != 1.0F) {
       scale_row<V>(out + r * args.ldo, args.head_dim, keep[r]);
@@ -90,7 +90,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVe
   product.panel_end = round_up(args.head_dim, kPanel) / kPanel;
   product.residual = is_first ? nullptr : out;
   product.ldr = args.ldo;
-  gemm<Values, kRows, kVectors>(product);
+  gemm<Values, A::kTileRows, kVectors>(product);
 
   if (is_last) {
     for (int r = 0; r < rows; ++r) {
@@ -100,9 +100,9 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVe
   }
 }
 
-template <class A, int kRows, int kVectors>
+template <class A, int kQueries, int kVectors>
 void attention(const AttentionArgs& args) {
-  const AttentionScratch<A, kRows, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
+  const AttentionScratch<A, kQueries, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
   for (int head = 0; head < args.num_q_heads; ++head) {
     float* largest = args.scratch + at.largest + static_cast<std::ptrdiff_t>(head) * args.length;
     float* total = args.scratch + at.total + static_cast<std::ptrdiff_t>(head) * args.length;
@@ -126,17 +126,17 @@ void attention(const AttentionArgs& args) {
       if (args.bucket_of_distance != nullptr) {
         compare_keys(args, at, first, count);
       }
-      for (int query = 0; query < args.length; query += kRows) {
-        const int rows = smaller(args.length - query, kRows);
-        attend_tile<A, kRows, kVectors>(args, at, head, query, rows, first, count);
+      for (int query = 0; query < args.length; query += kQueries) {
+        const int rows = smaller(args.length - query, kQueries);
+        attend_tile<A, kQueries, kVectors>(args, at, head, query, rows, first, count);
       }
     }
   }
 }
 
-template <class A, int kRows, int kVectors>
+template <class A, int kQueries, int kVectors>
 std::size_t attention_scratch_floats(const AttentionSize& size) {
-  return static_cast<std::size_t>(AttentionScratch<A, kRows, kVectors>(size).size);
+  return static_cast<std::size_t>(AttentionScratch<A, kQueries, kVectors>(size).size);
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ inline KeyRange visible_keys(const AttentionArgs& args, int query, int rows) {
 }
 
 /// Writes AttentionScratch::rows_of_distance and mirrored_rows.
-template <class A, int kRows, int kVectors>
-void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at) {
+template <class A, int kQueries, int kVectors>
+void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at) {
   std::int32_t* rows = reinterpret_cast<std::int32_t*>(args.scratch + at.rows_of_distance);
   std::int32_t* mirrored = reinterpret_cast<std::int32_t*>(args.scratch + at.mirrored_rows);
   const int far = args.max_relative_distance;
@@ -37,10 +37,10 @@ void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A,
 
 /// Relative scores of rows of x with positions in columns from `first` to `last`; others are left out where
 /// whole panels are. c is [x.count, ld_buckets].
-template <class A, int kRows, int kVectors>
-void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
-                            const PackedPositions& positions, const TileRows<typename A::Scores, kRows>& x, int first,
-                            int last, float* c) {
+template <class A, int kQueries, int kVectors>
+void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at,
+                            const PackedPositions& positions, const TileRows<typename A::Scores, kQueries>& x,
+                            int first, int last, float* c) {
   constexpr int kPanel = kVectors * A::Vector::kWidth;
   GemmArgs product;
   product.b = positions.words;
@@ -50,7 +50,7 @@ void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A,
   product.n = round_up(args.num_buckets, kPanel);
   product.panel_begin = first / kPanel;
   product.panel_end = last / kPanel + 1;
-  multiply_rows<typename A::Scores, kRows, kVectors>(x, product);
+  multiply_rows<A, kVectors>(x, product);
 }
 
 /// Relative scores where queries and keys find them; either kind may be null.
@@ -62,8 +62,9 @@ struct RelativeScores {
   const std::int32_t* query_columns = nullptr;  // of by_query, which is mirrored; entry d is for key - query = d
 };
 
-template <class A, int kRows, int kVectors>
-RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int first) {
+template <class A, int kQueries, int kVectors>
+RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at,
+                               int first) {
   RelativeScores found;
   found.by_query = args.position_keys.words != nullptr ? args.scratch + at.by_query : nullptr;
   found.by_key = args.position_queries.words != nullptr ? args.scratch + at.by_key - first * at.ld_buckets : nullptr;
@@ -74,18 +75,18 @@ RelativeScores relative_scores(const AttentionArgs& args, const AttentionScratch
 }
 
 /// What the keys [first, first + count) give at each distance to a query: AttentionScratch::by_key.
-template <class A, int kRows, int kVectors>
-void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at, int first, int count) {
+template <class A, int kQueries, int kVectors>
+void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at, int first, int count) {
   if (args.position_queries.words == nullptr) {
     return;
   }
   const RelativeScores relative = relative_scores(args, at, first);
   // Key by key there are `length` distances, not all that two tokens can have.
-  for (int begin = 0; begin < count; begin += kRows) {
+  for (int begin = 0; begin < count; begin += kQueries) {
     const int key = first + begin;
-    const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kRows, count - begin), args.head_dim};
+    const HeadRows keys = {args.k + key * args.ldk, args.ldk, smaller(kQueries, count - begin), args.head_dim};
     compare_with_positions(args, at, args.position_queries,
-                           TileRows<typename A::Scores, kRows>(keys, args.scratch + at.rows),
+                           TileRows<typename A::Scores, kQueries>(keys, args.scratch + at.rows),
                            relative.key_columns[1 - key - keys.count], relative.key_columns[args.length - 1 - key],
                            args.scratch + at.by_key + begin * at.ld_buckets);
   }
@@ -93,9 +94,9 @@ void compare_keys(const AttentionArgs& args, const AttentionScratch<A, kRows, kV
 
 /// What the queries `rows`, from `query` on, give at the distances to keys [keys.begin, keys.end):
 /// AttentionScratch::by_query.
-template <class A, int kRows, int kVectors>
-void compare_tile(const AttentionArgs& args, const AttentionScratch<A, kRows, kVectors>& at,
-                  const TileRows<typename A::Scores, kRows>& rows, int query, KeyRange keys) {
+template <class A, int kQueries, int kVectors>
+void compare_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at,
+                  const TileRows<typename A::Scores, kQueries>& rows, int query, KeyRange keys) {
   if (args.position_keys.words != nullptr) {
     const RelativeScores relative = relative_scores(args, at, 0);
     compare_with_positions(args, at, args.position_keys, rows,

@@ -25,23 +25,27 @@ constexpr int words_of(int count) {
 }
 
 /// The products of attention: of queries with keys and positions, and of weights with values.
-template <class ScoreProduct, class ValueProduct>
+/// \tparam kRegisterRows  rows of a tile that is kept in registers
+template <class ScoreProduct, class ValueProduct, int kRegisterRows>
 struct AttentionProducts {
   using Scores = ScoreProduct;
   using Values = ValueProduct;
   using Vector = typename ValueProduct::Vector;
+  static constexpr int kTileRows = kRegisterRows;
 };
 
 /// Places of the parts of AttentionArgs::scratch, in words of four bytes.
-/// \tparam A  AttentionProducts
-template <class A, int kRows, int kVectors>
+/// \tparam A         AttentionProducts
+/// \tparam kQueries  queries that are taken together, in one or more tiles
+template <class A, int kQueries, int kVectors>
 struct AttentionScratch {
   static constexpr int kWidth = A::Vector::kWidth;
   static constexpr int kPanel = kVectors * kWidth;
   std::ptrdiff_t keys = 0;    // [key panels][head words][kPanel]: k transposed
   std::ptrdiff_t values = 0;  // [head_dim panels][block words][kPanel]
-  std::ptrdiff_t scores = 0;  // [kRows][block keys rounded up to a panel]; then the same rows as words of Values
-  std::ptrdiff_t rows = 0;  // [kRows or kWidth][head words or head_dim]: queries or keys on the way to words of Scores
+  std::ptrdiff_t scores = 0;  // [kQueries][block keys rounded up to a panel]; then the same rows as words of Values
+  std::ptrdiff_t rows =
+      0;  // [kQueries or kWidth][head words or head_dim]: queries or keys on the way to words of Scores
   std::ptrdiff_t key_scales = 0;  // [block keys] where Scores is scaled
   std::ptrdiff_t largest = 0;     // [num_q_heads * length]: largest score so far of each query
   std::ptrdiff_t total = 0;       // [num_q_heads * length]: sum of its exponentials
@@ -49,7 +53,7 @@ struct AttentionScratch {
   std::ptrdiff_t num_distances = 0;     // 2 * length - 1, and a vector more of the last one
   std::ptrdiff_t rows_of_distance = 0;  // [num_distances] integers: row of the position of distance i - j
   std::ptrdiff_t mirrored_rows = 0;     // likewise for j - i, counted from the last row
-  std::ptrdiff_t by_query = 0;          // [kRows][bucket columns]: the last bucket first
+  std::ptrdiff_t by_query = 0;          // [kQueries][bucket columns]: the last bucket first
   std::ptrdiff_t by_key = 0;            // [block keys][bucket columns]
   std::ptrdiff_t ld_buckets = 0;        // bucket columns: whole panels, and a vector lest all rows start in one set
   std::ptrdiff_t size = 0;
@@ -60,9 +64,9 @@ struct AttentionScratch {
     const std::ptrdiff_t head_words = round_up(words_of<typename A::Scores>(of.head_dim), kWidth);
     values = keys + block * head_words;
     scores = values + words_of<typename A::Values>(static_cast<int>(block)) * round_up(of.head_dim, kPanel);
-    rows = scores + block * kRows;
+    rows = scores + block * kQueries;
     const std::ptrdiff_t row_words = A::Scores::kScaled ? round_up(of.head_dim, kWidth) : head_words;
-    key_scales = rows + row_words * larger(kRows, kWidth);
+    key_scales = rows + row_words * larger(kQueries, kWidth);
     largest = key_scales + (A::Scores::kScaled ? block : 0);
     total = largest + queries;
     size = total + queries;
@@ -72,7 +76,7 @@ struct AttentionScratch {
       rows_of_distance = size;
       mirrored_rows = rows_of_distance + num_distances;
       by_query = mirrored_rows + num_distances;
-      by_key = by_query + ld_buckets * kRows;
+      by_key = by_query + ld_buckets * kQueries;
       size = by_key + ld_buckets * block;  // a row's last columns are followed by 16 floats that may be read
     }
   }
@@ -219,14 +223,14 @@ struct TileRows {
 };
 
 /// product.c = rows times product.b
-template <class P, int kRows, int kVectors>
-void multiply_rows(const TileRows<P, kRows>& rows, GemmArgs product) {
+template <class A, int kVectors, int kRows>
+void multiply_rows(const TileRows<typename A::Scores, kRows>& rows, GemmArgs product) {
   product.a = rows.words;
   product.lda = rows.ld;
   product.rows = rows.count;
   product.k_words = rows.k_words;
   product.row_scale = rows.scales;
-  gemm<P, kRows, kVectors>(product);
+  gemm<typename A::Scores, A::kTileRows, kVectors>(product);
 }
 
 }  // namespace

@@ -27,11 +27,13 @@ constexpr MatrixKernels fp32_matrix_kernels() {
 }
 
 /// \tparam Scores, Values  the products of queries with keys, and of weights with values
-template <class Scores, class Values, int kRows, int kVectors>
+/// \tparam kTiles          tiles of queries that are taken together
+template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
 constexpr AttentionKernels attention_kernels() {
-  using A = AttentionProducts<Scores, Values>;
-  return {.attention = attention<A, kRows, kVectors>,
-          .scratch_floats = attention_scratch_floats<A, kRows, kVectors>,
+  using A = AttentionProducts<Scores, Values, kRows>;
+  constexpr int kQueries = kTiles * kRows;
+  return {.attention = attention<A, kQueries, kVectors>,
+          .scratch_floats = attention_scratch_floats<A, kQueries, kVectors>,
           .position_panel = kVectors * A::Vector::kWidth,
           .position_words = position_words<Scores, kVectors>,
           .pack_positions = pack_positions<Scores, kVectors>};
