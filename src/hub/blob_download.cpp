@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "hub/blob_hash.h"
 #include "hub/blob_range.h"
+#include "hub/web_address.h"
 
 namespace mlxe {
 namespace {

@@ -16,15 +16,9 @@ namespace {
 
 constexpr std::string_view kEnding = ".gguf";
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
 /// True if a word of the file's name is this one. A word ends at "-" and "." but not at "_", which Q4_K_M holds.
 bool has_word(const std::string& name, const std::string& lower_case_word) {
-  const std::string text = lower(name).substr(0, name.size() - kEnding.size());
+  const std::string text = ascii_lower(name).substr(0, name.size() - kEnding.size());
   for (std::size_t at = text.find(lower_case_word); at != std::string::npos; at = text.find(lower_case_word, at + 1)) {
     const std::size_t end = at + lower_case_word.size();
     const bool begins = at == 0 || text[at - 1] == '-' || text[at - 1] == '.' || text[at - 1] == '_';
@@ -38,7 +32,7 @@ bool has_word(const std::string& name, const std::string& lower_case_word) {
 std::vector<std::string> with_word(const std::vector<std::string>& names, std::string_view word) {
   std::vector<std::string> found;
   std::ranges::copy_if(names, std::back_inserter(found),
-                       [&](const std::string& name) { return has_word(name, lower(word)); });
+                       [&](const std::string& name) { return has_word(name, ascii_lower(word)); });
   return found;
 }
 
@@ -70,7 +64,7 @@ std::optional<std::string> choose_gguf(const std::vector<std::string>& names, co
                                        std::string_view where) {
   std::vector<std::string> files;
   std::ranges::copy_if(names, std::back_inserter(files), [](const std::string& name) {
-    return name.ends_with(kEnding) && lower(name).find("mmproj") == std::string::npos;
+    return name.ends_with(kEnding) && ascii_lower(name).find("mmproj") == std::string::npos;
   });
   std::ranges::sort(files);
   if (choice) {

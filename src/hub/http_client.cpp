@@ -12,6 +12,7 @@
 
 #include "base/utf8.h"
 #include "hub/curl_library.h"
+#include "hub/web_address.h"
 #include "mlxe/error.h"
 #include "mlxe/version.h"
 
@@ -21,12 +22,6 @@ namespace {
 constexpr int kMaxRedirects = 10;
 constexpr std::size_t kMaxAnswer = 64'000'000;  // of ask(): a listing of a large repository has a few hundred kilobytes
 constexpr std::size_t kMaxHeaders = 1'000'000;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";
@@ -62,43 +57,6 @@ std::string trusted_certificates() {
 std::optional<std::string> HttpHead::header(const std::string& lower_case_name) const {
   const auto found = headers.find(lower_case_name);
   return found == headers.end() ? std::nullopt : std::optional(found->second);
-}
-
-std::string origin_of(std::string_view url) {
-  const std::size_t colon = url.find("://");
-  const std::string scheme = colon == std::string_view::npos ? std::string() : lower(url.substr(0, colon));
-  if (scheme != "http" && scheme != "https") {
-    return {};
-  }
-  const std::string_view rest = url.substr(colon + 3);
-  std::string authority = lower(rest.substr(0, rest.find_first_of("/?#\\")));
-  if (authority.empty() || authority.find('@') != std::string::npos) {
-    return {};
-  }
-  const std::size_t bracket = authority.find(']');  // of an IPv6 address, whose colons are no port
-  if (authority.find(':', bracket == std::string::npos ? 0 : bracket) == std::string::npos) {
-    authority += scheme == "https" ? ":443" : ":80";
-  }
-  return scheme + "://" + authority;
-}
-
-std::string refusal_of_redirect(std::string_view from, std::string_view to) {
-  const bool is_address = !origin_of(to).empty();
-  if (is_address && !(lower(from).starts_with("https:") && lower(to).starts_with("http:"))) {
-    return {};
-  }
-  return fmt::format("{} redirects to {}, which is refused: {}", printable(from, 200), printable(to, 200),
-                     is_address ? "it is not encrypted" : "it is no web address");
-}
-
-std::string escape_url(std::string_view text, bool keep_slash) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~' || (keep_slash && c == '/');
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  }
-  return out;
 }
 
 struct HttpClient::Multi {
@@ -157,7 +115,7 @@ struct HttpClient::Exchange {
     }
     const std::string_view text = trimmed(line);
     if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
-      head.headers[lower(text.substr(0, colon))] = trimmed(text.substr(colon + 1));
+      head.headers[ascii_lower(text.substr(0, colon))] = trimmed(text.substr(colon + 1));
     }
     if (!text.empty() || head.status < 200) {
       return true;

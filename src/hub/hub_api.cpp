@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "hub/model_name.h"
 #include "hub/retry.h"
+#include "hub/web_address.h"
 
 namespace mlxe {
 namespace {

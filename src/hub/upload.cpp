@@ -20,6 +20,7 @@
 #include "hub/hub_api.h"
 #include "hub/model_name.h"
 #include "hub/retry.h"
+#include "hub/web_address.h"
 #include "mlxe/hub.h"
 
 namespace mlxe {

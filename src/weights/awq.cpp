@@ -1,9 +1,7 @@
 // AWQ's layout for matrix products ("gemm"): eight outputs in a word, in an order of their own.
 #include "weights/awq.h"
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -92,8 +90,7 @@ void translate_layer(PackedLayer layer) {
 }  // namespace
 
 void translate_awq(const JsonFields& settings, Checkpoint& checkpoint) {
-  std::string version = settings.text("version", settings.text("format", "gemm"));
-  std::ranges::transform(version, version.begin(), [](unsigned char c) { return c < 128 ? std::tolower(c) : c; });
+  const std::string version = ascii_lower(settings.text("version", settings.text("format", "gemm")));
   if (version != "gemm") {
     throw Error(
         ErrorCode::kUnsupported,

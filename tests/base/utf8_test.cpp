@@ -69,6 +69,11 @@ TEST(Utf8, FindsABadByteAtAnyPlaceOfALongText) {
   }
 }
 
+TEST(AsciiLower, ChangesLettersOfAsciiOnly) {
+  EXPECT_EQ(ascii_lower("AZaz@[`{09-_"), "azaz@[`{09-_");
+  EXPECT_EQ(ascii_lower("\xC3\x89\xFF"), "\xC3\x89\xFF");
+}
+
 TEST(Printable, KeepsOrdinaryText) {
   EXPECT_EQ(printable("h\xC3\xA9llo", 100), "h\xC3\xA9llo");
 }

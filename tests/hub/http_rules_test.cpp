@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 
 #include "hub/blob_hash.h"
-#include "hub/http_client.h"
 #include "hub/hub_api.h"
 #include "hub/retry.h"
+#include "hub/web_address.h"
 
 namespace mlxe {
 namespace {

@@ -2,7 +2,6 @@
 #include "models/shared/deberta_config.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/utf8.h"
 #include "mlxe/error.h"
 #include "models/shared/encoder.h"
 #include "nn/activation.h"
@@ -43,9 +43,9 @@ std::set<std::string> names_in(const JsonFields& fields, const char* key, const 
     }
     parts.push_back(text);
   }
-  for (std::string part : parts) {
+  for (const std::string& as_written : parts) {
+    std::string part = ascii_lower(as_written);
     std::erase(part, ' ');
-    std::ranges::transform(part, part.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (!known.contains(part)) {
       throw Error(ErrorCode::kUnsupported, fmt::format("{}: '{}' has '{}', only {} are supported", fields.what(), key,
                                                        part, fmt::join(known, ", ")));
