@@ -16,8 +16,8 @@ from ._core import Engine, ModelInfo
 from .arrays import to_tensors
 from .progress import progress_bar
 from .report import Report, split
-from .similarity import SIMILARITIES, maxsim, quantize_embeddings, similarity, similarity_pairwise
-from .texts import as_texts, check_batch_size, expect_iterable
+from .similarity import SIMILARITIES, maxsim, quantize_embeddings, similarity, similarity_pairwise, token_lists
+from .texts import as_texts, check_batch_size, expect_iterable, windows
 from .tokenizer import Tokenizer, read_json
 
 # Arguments of sentence-transformers that have no meaning here: the engine chooses its device when it loads.
@@ -241,17 +241,7 @@ class Embedder:
         expect_iterable(sentences, "sentences", "an iterable of str")
         if options.get("return_report"):
             raise ValueError("a stream gives vectors one by one and has no report; encode has")
-        return self._stream(iter(sentences), window, options)
-
-    def _stream(self, sentences: Iterator[str], window: int, options: dict[str, Any]) -> Iterator[Any]:
-        texts: list[str] = []
-        for sentence in sentences:
-            texts.append(sentence)
-            if len(texts) == window:
-                yield from self.encode(texts, **options)
-                texts = []
-        if texts:
-            yield from self.encode(texts, **options)
+        return (vector for texts in windows(sentences, window) for vector in self.encode(texts, **options))
 
     async def aencode(self, sentences: str | Iterable[str], **options: Any) -> Any:
         """`encode` that an event loop does not wait for."""
@@ -268,7 +258,7 @@ class Embedder:
     def similarity(self, left: Any, right: Any) -> np.ndarray:
         """[a, b]: how alike each vector of `left` is to each of `right`, by the model's own function."""
         if self.is_late_interaction:
-            return maxsim(_token_lists(left), _token_lists(right))
+            return maxsim(token_lists(left), token_lists(right))
         if self.is_sparse:
             return sparse.dot(left, right)
         return similarity(left, right, self.similarity_fn_name)
@@ -399,7 +389,3 @@ class Embedder:
             {"sentence_embedding": vector, "token_embeddings": states, "input_ids": ids}
             for vector, (ids, states, _) in zip(vectors, tokens)
         ], reports
-
-
-def _token_lists(vectors: Any) -> list[Any]:
-    return [vectors] if isinstance(vectors, np.ndarray) and vectors.ndim == 2 else list(vectors)

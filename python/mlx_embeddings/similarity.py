@@ -75,6 +75,11 @@ def similarity_pairwise(left: Any, right: Any, function: str = "cosine") -> np.n
     return -np.abs(a - b).sum(1)
 
 
+def token_lists(vectors: Any) -> list[Any]:
+    """The vectors of several texts' tokens, also where those of one text came alone."""
+    return [vectors] if isinstance(vectors, np.ndarray) and vectors.ndim == 2 else list(vectors)
+
+
 def maxsim(queries: Any, documents: Any) -> np.ndarray:
     """[queries, documents]: late interaction, for each vector of a query the best of a document's, summed.
 

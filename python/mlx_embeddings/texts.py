@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -28,3 +28,15 @@ def check_batch_size(batch_size: int | None) -> None:
     """The engine packs texts by their tokens; a size that is none is refused all the same."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, wanted 1 at least")
+
+
+def windows(sentences: Iterable[str], size: int) -> Iterator[list[str]]:
+    """`size` of them at a time, and what is left at the end."""
+    texts: list[str] = []
+    for sentence in sentences:
+        texts.append(sentence)
+        if len(texts) == size:
+            yield texts
+            texts = []
+    if texts:
+        yield texts

@@ -157,6 +157,8 @@ def test_a_stream_holds_a_window_of_texts_at_a_time(small):
     found = [next(stream) for _ in range(20)]
     assert len(taken) == 32
     np.testing.assert_array_equal(np.stack(found), small.encode([f"text {i}" for i in range(20)]))
+    texts = [f"text {i}" for i in range(7)]
+    np.testing.assert_array_equal(np.stack(list(small.stream(texts, window=3))), small.encode(texts))  # one is left over
     assert list(small.stream([])) == []
     with pytest.raises(TypeError, match="sentences is str"):
         small.stream("a text")
