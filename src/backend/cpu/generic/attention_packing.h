@@ -44,8 +44,7 @@ struct AttentionScratch {
   std::ptrdiff_t keys = 0;    // [key panels][head words][kPanel]: k transposed
   std::ptrdiff_t values = 0;  // [head_dim panels][block words][kPanel]
   std::ptrdiff_t scores = 0;  // [kQueries][block keys rounded up to a panel]; then the same rows as words of Values
-  std::ptrdiff_t rows =
-      0;  // [kQueries or kWidth][head words or head_dim]: queries or keys on the way to words of Scores
+  std::ptrdiff_t rows = 0;    // [kQueries or kWidth][head words or head_dim]: queries or keys, to be words of Scores
   std::ptrdiff_t key_scales = 0;  // [block keys] where Scores is scaled
   std::ptrdiff_t largest = 0;     // [num_q_heads * length]: largest score so far of each query
   std::ptrdiff_t total = 0;       // [num_q_heads * length]: sum of its exponentials

@@ -237,6 +237,7 @@ class WaitingTiles {
 
  private:
   static constexpr int kPanel = kVectors * P::Vector::kWidth;
+  // On Zen 3 four tiles take 4 to 8 % off a product with GELU; eight are no better.
   static constexpr int kMost = 4 * kMaxRows;
 
   const GemmArgs& args_;

@@ -27,7 +27,8 @@ constexpr MatrixKernels fp32_matrix_kernels() {
 }
 
 /// \tparam Scores, Values  the products of queries with keys, and of weights with values
-/// \tparam kTiles          tiles of queries that are taken together
+/// \tparam kTiles          tiles of queries that share masks, statistics and calls; more than one where that was
+///                         measured to pay, as each may meet keys that only another sees
 template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
 constexpr AttentionKernels attention_kernels() {
   using A = AttentionProducts<Scores, Values, kRows>;
