@@ -140,7 +140,7 @@ std::vector<MultiVector> LateEncoder::encode(std::span<const std::string_view> t
       batch.packed.key_lengths.push_back(static_cast<std::int32_t>(own[batch.input_index(row)]));
     }
     std::vector<float> values(batch.packed.token_ids.size() * width);
-    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), plan.dim, options.normalize), values);
+    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed, {}), plan.dim, options.normalize), values);
     auto next = values.cbegin();
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const Encoding& encoding = batch.encoding(row);
@@ -169,7 +169,7 @@ std::vector<MultiVector> LateEncoder::encode_ids(std::span<const TokenRow> rows,
   const InputSource inputs = id_inputs(loaded_, rows);
   run_batches(loaded_, inputs, make_id_plan(loaded_, run_options(options)), [&](Ops& ops, MicroBatch& batch) {
     std::vector<float> values(batch.packed.token_ids.size() * width);
-    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed), dim, options.normalize), values);
+    ops.read(finish(ops, loaded_.model->forward(ops, batch.packed, {}), dim, options.normalize), values);
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const std::size_t index = batch.input_index(row);
       MultiVector& item = out[index];

@@ -166,7 +166,7 @@ std::vector<BlockVectors> run_blocks(const LoadedModel& loaded, const InputSourc
                                      std::span<const Block> blocks) {
   std::vector<BlockVectors> vectors(inputs.count);
   run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
-    const Tensor rows = loaded.model->logits(ops, loaded.model->forward(ops, batch.packed), batch.packed);
+    const Tensor rows = forward_logits(*loaded.model, ops, batch.packed);
     const auto width = static_cast<std::size_t>(rows.columns());
     std::vector<float> values(static_cast<std::size_t>(rows.rows()) * width);
     ops.read(rows, values);

@@ -31,9 +31,8 @@ SequenceLogits run(const LoadedModel& loaded, const InputSource& inputs, const R
   SequenceLogits out{.values = std::vector<float>(inputs.count * width), .items = {}};
   out.items.resize(inputs.count);
   run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
     std::vector<float> values(batch.num_rows() * width);
-    ops.read(loaded.model->logits(ops, hidden, batch.packed), values);
+    ops.read(forward_logits(*loaded.model, ops, batch.packed), values);
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const std::span<const float> scores = std::span(values).subspan(row * width, width);
       const std::size_t index = batch.input_index(row);

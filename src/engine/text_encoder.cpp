@@ -51,9 +51,8 @@ std::vector<std::int32_t> TextEncoder::count_prompt_tokens(const std::vector<std
   return lengths;
 }
 
-Tensor TextEncoder::finish(Ops& ops, const Tensor& hidden, const PackedBatch& batch, int dim,
-                           Normalize normalize) const {
-  Tensor x = pool(ops, hidden, batch, loaded_.pooling);  // [rows, hidden_size * modes]
+Tensor TextEncoder::finish(Ops& ops, const Tensor& pooled, int dim, Normalize normalize) const {
+  Tensor x = pooled;
   for (const auto& step : loaded_.steps) {
     const auto* layer = std::get_if<DenseLayer>(&step);
     x = layer != nullptr ? dense(ops, x, *layer) : ops.l2_normalize(x);
@@ -91,8 +90,10 @@ Embeddings TextEncoder::run(const InputSource& source, const RunPlan& plan, cons
     for (std::size_t row = 0; row < batch.num_rows() && !prompt_lengths.empty(); ++row) {
       batch.packed.prompt_lengths.push_back(prompt_lengths[prompt_lengths.size() == 1 ? 0 : batch.input_index(row)]);
     }
-    const Tensor hidden = loaded_.model->forward(ops, batch.packed);
-    const Tensor vectors = finish(ops, hidden, batch.packed, dim, options.normalize);
+    const TokenChoice choice = also ? TokenChoice() : pooled_tokens(batch.packed, loaded_.pooling);
+    const Tensor hidden = loaded_.model->forward(ops, batch.packed, choice);
+    const Tensor pooled = choice ? hidden : pool(ops, hidden, batch.packed, loaded_.pooling);
+    const Tensor vectors = finish(ops, pooled, dim, options.normalize);
     std::vector<float> values(batch.num_rows() * width);
     ops.read(vectors, values);
     if (also) {
@@ -175,7 +176,7 @@ std::vector<TokenEmbeddings> TextEncoder::run_tokens(const InputSource& source, 
   std::vector<TokenEmbeddings> out(source.count, TokenEmbeddings{.dim = dim, .ids = {}, .values = {}, .report = {}});
   run_batches(loaded_, source, plan, [&](Ops& ops, MicroBatch& batch) {
     std::vector<float> values(batch.packed.token_ids.size() * width);
-    ops.read(loaded_.model->forward(ops, batch.packed), values);
+    ops.read(loaded_.model->forward(ops, batch.packed, {}), values);
     auto next = values.cbegin();
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const std::size_t index = batch.input_index(row);

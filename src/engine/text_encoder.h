@@ -60,8 +60,8 @@ class TextEncoder {
   // Of each prompt: tokens that the pooling leaves out; empty: none.
   [[nodiscard]] std::vector<std::int32_t> count_prompt_tokens(const std::vector<std::string>& prompts,
                                                               const RunPlan& plan) const;
-  [[nodiscard]] Tensor finish(Ops& ops, const Tensor& hidden, const PackedBatch& batch, int dim,
-                              Normalize normalize) const;
+  // \param pooled  [rows, hidden_size * modes]
+  [[nodiscard]] Tensor finish(Ops& ops, const Tensor& pooled, int dim, Normalize normalize) const;
 
   LoadedModel loaded_;
 };

@@ -107,13 +107,11 @@ std::vector<TokenEmbeddings> run_token_logits(const LoadedModel& loaded, const I
       item.values.reserve(item.ids.size() * static_cast<std::size_t>(width));
       item.report = batch.report(row);
     }
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
-    for_each_logit_row(loaded, ops, hidden, batch.packed, all_rows(batch.packed),
-                       [&](std::size_t token, std::span<const float> logits) {
-                         const std::size_t index = batch.input_index(row_of_token(batch.packed, token));
-                         check_finite(logits, index, inputs.noun);
-                         out[index].values.insert(out[index].values.end(), logits.begin(), logits.end());
-                       });
+    for_each_logit_row(loaded, ops, batch.packed, {}, [&](std::size_t token, std::span<const float> logits) {
+      const std::size_t index = batch.input_index(row_of_token(batch.packed, token));
+      check_finite(logits, index, inputs.noun);
+      out[index].values.insert(out[index].values.end(), logits.begin(), logits.end());
+    });
   });
   return out;
 }
@@ -129,9 +127,8 @@ std::vector<LabelledText> classify_tokens(const LoadedModel& loaded, std::span<c
   const std::size_t num_labels = loaded.task.labels.size();
   std::vector<LabelledText> out(texts.size());
   run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
     std::vector<float> values(batch.packed.token_ids.size() * num_labels);
-    ops.read(loaded.model->logits(ops, hidden, batch.packed), values);
+    ops.read(forward_logits(*loaded.model, ops, batch.packed), values);
     std::span<const float> rest = values;
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       const Encoding& encoding = batch.encoding(row);

@@ -133,16 +133,13 @@ std::vector<FilledText> fill_mask(const LoadedModel& loaded, std::span<const std
         masked.push_back(static_cast<std::int32_t>(token));
       }
     }
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
-    for_each_logit_row(loaded, ops, hidden, batch.packed, masked,
-                       [&](std::size_t token, std::span<const float> logits) {
-                         const std::size_t row = row_of_token(batch.packed, token);
-                         const std::size_t index = batch.input_index(row);
-                         check_finite(logits, index, inputs.noun);
-                         const auto position = static_cast<int>(token) - batch.packed.offsets[row];
-                         out[index].masks.push_back(
-                             {.position = position, .words = best_words(loaded.tokenizer, logits, options.top_k)});
-                       });
+    for_each_logit_row(loaded, ops, batch.packed, masked, [&](std::size_t token, std::span<const float> logits) {
+      const std::size_t row = row_of_token(batch.packed, token);
+      const std::size_t index = batch.input_index(row);
+      check_finite(logits, index, inputs.noun);
+      const auto position = static_cast<int>(token) - batch.packed.offsets[row];
+      out[index].masks.push_back({.position = position, .words = best_words(loaded.tokenizer, logits, options.top_k)});
+    });
     for (std::size_t row = 0; row < batch.num_rows(); ++row) {
       out[batch.input_index(row)].report = batch.report(row);
     }
@@ -162,20 +159,18 @@ std::vector<SparseVector> sparse(const LoadedModel& loaded, std::span<const std:
   const InputSource inputs = text_inputs(loaded, texts, prompts, encode_options(loaded, plan));
   std::vector<SparseVector> out(texts.size());
   run_batches(loaded, inputs, plan, [&](Ops& ops, MicroBatch& batch) {
-    const Tensor hidden = loaded.model->forward(ops, batch.packed);
     SpladeJoiner joiner(loaded.splade, static_cast<std::size_t>(logits_width(loaded)));
-    for_each_logit_row(loaded, ops, hidden, batch.packed, all_rows(batch.packed),
-                       [&](std::size_t token, std::span<const float> logits) {
-                         const std::size_t row = row_of_token(batch.packed, token);
-                         const std::size_t index = batch.input_index(row);
-                         check_finite(logits, index, inputs.noun);
-                         joiner.add(logits);
-                         if (static_cast<std::int32_t>(token) + 1 == batch.packed.offsets[row + 1]) {
-                           joiner.finish(out[index]);
-                           out[index].report = batch.report(row);
-                           keep_largest(out[index], options.max_active.value_or(out[index].ids.size()));
-                         }
-                       });
+    for_each_logit_row(loaded, ops, batch.packed, {}, [&](std::size_t token, std::span<const float> logits) {
+      const std::size_t row = row_of_token(batch.packed, token);
+      const std::size_t index = batch.input_index(row);
+      check_finite(logits, index, inputs.noun);
+      joiner.add(logits);
+      if (static_cast<std::int32_t>(token) + 1 == batch.packed.offsets[row + 1]) {
+        joiner.finish(out[index]);
+        out[index].report = batch.report(row);
+        keep_largest(out[index], options.max_active.value_or(out[index].ids.size()));
+      }
+    });
   });
   return out;
 }

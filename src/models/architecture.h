@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "nn/token_choice.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "weights/weight_map.h"
@@ -46,17 +47,25 @@ class Model {
  public:
   virtual ~Model() = default;
   [[nodiscard]] virtual const ModelTraits& traits() const = 0;
-  /// Last hidden states.
+  /// Last hidden states of the wanted tokens, with the same bits whichever others are wanted.
   /// \param batch  rows of 1 to traits().max_positions tokens; ids in [0, vocab_size)
-  /// \returns      [batch.num_tokens(), hidden_size]
-  [[nodiscard]] virtual Tensor forward(Ops& ops, const PackedBatch& batch) const = 0;
-  /// The head's raw output (no softmax, no sigmoid) for the hidden states that forward() gave; for kToken and kMaskedLm
-  /// `hidden` may also be any rows of them, and the output has a row for each.
+  /// \returns      [wanted tokens, hidden_size]
+  [[nodiscard]] virtual Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const = 0;
+  /// The tokens whose hidden states logits() wants. For kToken and kMaskedLm, where these are all, it also takes those
+  /// of any others, and its output has a row for each.
+  [[nodiscard]] virtual TokenChoice tokens_of_logits(const PackedBatch& batch) const;
+  /// The head's raw output (no softmax, no sigmoid).
+  /// \param hidden  what forward() gave for tokens_of_logits(batch)
   /// \returns  kSequence: [rows, num_labels]; kToken: [tokens, num_labels]; kMaskedLm: [tokens, vocab_size];
   ///           kNextToken: [rows, token_ids.size()]; kMarkedTokens: [such tokens, width of the projection]
   /// \throws Error{kUnsupported} if the model was made without a head
   [[nodiscard]] virtual Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const;
 };
+
+/// Model::logits() of a batch whose hidden states nothing else reads.
+[[nodiscard]] inline Tensor forward_logits(const Model& model, Ops& ops, const PackedBatch& batch) {
+  return model.logits(ops, model.forward(ops, batch, model.tokens_of_logits(batch)), batch);
+}
 
 /// One row of registry.def.
 struct Architecture {

@@ -224,16 +224,16 @@ class DebertaV2 final : public HeadedModel {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor embedded = embeddings_.look_up(ops, batch, positions_in_rows(batch));
-    Tensor x = embedded;
-    for (std::size_t index = 0; index < layers_.size(); ++index) {
-      x = forward_layer(ops, layers_[index], x, batch);
-      if (index == 0 && convolution_) {
-        x = add_convolution(ops, x, embedded, batch);
-      }
-    }
-    return x;  // [tokens, hidden]
+    return through_layers(
+        ops, layers_, embedded, wanted, [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+          if (&layer == &layers_.front() && convolution_) {
+            return chosen_rows(ops, add_convolution(ops, forward_layer(ops, layer, x, batch, {}), embedded, batch),
+                               kept);
+          }
+          return forward_layer(ops, layer, x, batch, kept);
+        });
   }
 
  private:
@@ -249,7 +249,8 @@ class DebertaV2 final : public HeadedModel {
     }
   }
 
-  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
+                       const TokenChoice& kept) const {
     const int hidden = config_.hidden_size;
     const float eps = config_.layer_norm_eps;
     const Tensor qkv = ops.linear(x, layer.parts.qkv);
@@ -263,7 +264,8 @@ class DebertaV2 final : public HeadedModel {
       attention.relative = &relative;
     }
     const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
-    const Tensor attended = ops.layer_norm(ops.linear(context, layer.parts.attention_output, Activation::kNone, x),
+    const Tensor attended = ops.layer_norm(ops.linear(chosen_rows(ops, context, kept), layer.parts.attention_output,
+                                                      Activation::kNone, chosen_rows(ops, x, kept)),
                                            layer.parts.attention_norm, eps);
     const Tensor inner = ops.linear(attended, layer.parts.intermediate, config_.hidden_act);
     return ops.layer_norm(ops.linear(inner, layer.parts.output, Activation::kNone, attended), layer.parts.output_norm,

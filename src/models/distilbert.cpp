@@ -77,12 +77,12 @@ class DistilBert final : public HeadedModel {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    Tensor x = embeddings_.look_up(ops, batch, positions_in_rows(batch));
-    for (const PostNormLayer& layer : layers_) {
-      x = post_norm_layer(ops, layer, spec_, x, batch);
-    }
-    return x;  // [tokens, dim]
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
+    const Tensor embedded = embeddings_.look_up(ops, batch, positions_in_rows(batch));
+    return through_layers(ops, layers_, embedded, wanted,
+                          [&](const PostNormLayer& layer, const Tensor& x, const TokenChoice& kept) {
+                            return post_norm_layer(ops, layer, spec_, x, batch, kept);
+                          });
   }
 
  private:

@@ -85,17 +85,19 @@ class Gemma3Text final : public DecoderModel {
     norm_ = take_norm(weights, backend, "norm");
   }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const float eps = config_.sizes.norm_eps;
     const Tensor full = rotary_table(ops, batch, config_.full_rope);
     const Tensor sliding =
         config_.sliding_rope.inverse.empty() ? Tensor() : rotary_table(ops, batch, config_.sliding_rope);
     // transformers rounds the factor to the weights' type; in float32, which this is, that changes nothing.
-    Tensor x = ops.scale(look_up(ops, batch), std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
-    for (std::size_t index = 0; index < layers_.size(); ++index) {
-      x = decoder_layer(ops, x, batch, layers_[index], config_.is_sliding[index] ? sliding : full, eps);
-    }
-    return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
+    const Tensor embedded = ops.scale(look_up(ops, batch), std::sqrt(static_cast<float>(config_.sizes.hidden_size)));
+    const Tensor last = through_layers(
+        ops, layers_, embedded, wanted, [&](const DecoderLayer& layer, const Tensor& x, const TokenChoice& kept) {
+          const auto index = static_cast<std::size_t>(&layer - layers_.data());
+          return decoder_layer(ops, x, batch, layer, config_.is_sliding[index] ? sliding : full, eps, kept);
+        });
+    return ops.rms_norm(last, norm_, eps);
   }
 
  private:

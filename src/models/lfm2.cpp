@@ -139,18 +139,19 @@ class Lfm2 final : public DecoderModel {
     embedding_norm_ = take_rms_norm(weights, backend, "embedding_norm", config_.sizes.hidden_size);
   }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const float eps = config_.sizes.norm_eps;
-    Tensor x = look_up(ops, batch);
     const Tensor rotary = rotary_table(ops, batch, config_.rope);
     const std::vector<std::int32_t> hidden = hidden_tokens(batch);
-    for (const Layer& layer : layers_) {
-      const Tensor normed = ops.rms_norm(x, layer.operator_norm, eps);
-      x = layer.conv ? convolve(ops, normed, batch, hidden, *layer.conv, x)
-                     : attend(ops, normed, batch, *layer.attention, rotary, eps, x);
-      x = gated_mlp(ops, ops.rms_norm(x, layer.ffn_norm, eps), layer.mlp, x);
-    }
-    return ops.rms_norm(x, embedding_norm_, eps);  // [tokens, hidden]
+    const Tensor last = through_layers(
+        ops, layers_, look_up(ops, batch), wanted, [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+          const Tensor normed = ops.rms_norm(x, layer.operator_norm, eps);
+          const Tensor mixed =
+              layer.conv ? chosen_rows(ops, convolve(ops, normed, batch, hidden, *layer.conv, x), kept)
+                         : attend(ops, normed, batch, *layer.attention, rotary, eps, kept, chosen_rows(ops, x, kept));
+          return gated_mlp(ops, ops.rms_norm(mixed, layer.ffn_norm, eps), layer.mlp, mixed);
+        });
+    return ops.rms_norm(last, embedding_norm_, eps);
   }
 
  private:

@@ -110,13 +110,13 @@ class Llama final : public DecoderModel {
     norm_ = take_rms_norm(weights, backend, "norm", hidden);
   }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    Tensor x = look_up(ops, batch);
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor rotary = rotary_table(ops, batch, rope_);
-    for (const DecoderLayer& layer : layers_) {
-      x = decoder_layer(ops, x, batch, layer, rotary, eps_);
-    }
-    return ops.rms_norm(x, norm_, eps_);  // [tokens, hidden]
+    const Tensor last = through_layers(ops, layers_, look_up(ops, batch), wanted,
+                                       [&](const DecoderLayer& layer, const Tensor& x, const TokenChoice& kept) {
+                                         return decoder_layer(ops, x, batch, layer, rotary, eps_, kept);
+                                       });
+    return ops.rms_norm(last, norm_, eps_);
   }
 
  private:

@@ -43,7 +43,7 @@ class Model2Vec final : public Model {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const auto of_tokens = [&](const auto& values) {
       std::remove_cvref_t<decltype(values)> picked;
       picked.reserve(batch.token_ids.size());
@@ -55,14 +55,14 @@ class Model2Vec final : public Model {
     const std::vector<std::int32_t> rows = row_of_token_.empty() ? batch.token_ids : of_tokens(row_of_token_);
     const Tensor vectors = ops.gather_sum(std::array{Lookup{&table_, rows}});
     if (factor_of_token_.empty()) {
-      return vectors;
+      return chosen_rows(ops, vectors, wanted);
     }
     // Each token times a factor of its own: added to zeros.
     std::vector<std::int32_t> all(rows.size());
     for (std::size_t i = 0; i < all.size(); ++i) {
       all[i] = static_cast<std::int32_t>(i);
     }
-    return ops.add_rows(ops.scale(vectors, 0.0F), vectors, all, of_tokens(factor_of_token_));
+    return chosen_rows(ops, ops.add_rows(ops.scale(vectors, 0.0F), vectors, all, of_tokens(factor_of_token_)), wanted);
   }
 
  private:

@@ -178,20 +178,21 @@ class ModernBert final : public HeadedModel {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor global_table = rotary_table(ops, batch, global_rope_);
     const Tensor local_table = rotary_table(ops, batch, local_rope_);
     const Lookup lookup{&embeddings_, batch.token_ids};
-    Tensor x = ops.layer_norm(ops.gather_sum({&lookup, 1}), embeddings_norm_, norm_eps_);
-    for (const Layer& layer : layers_) {
-      x = forward_layer(ops, layer, x, batch, layer.is_global ? global_table : local_table);
-    }
-    return ops.layer_norm(x, final_norm_, norm_eps_);  // [tokens, hidden]
+    const Tensor embedded = ops.layer_norm(ops.gather_sum({&lookup, 1}), embeddings_norm_, norm_eps_);
+    const Tensor last = through_layers(
+        ops, layers_, embedded, wanted, [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+          return forward_layer(ops, layer, x, batch, layer.is_global ? global_table : local_table, kept);
+        });
+    return ops.layer_norm(last, final_norm_, norm_eps_);
   }
 
  private:
-  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
-                       const Tensor& rotary) const {
+  Tensor forward_layer(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch, const Tensor& rotary,
+                       const TokenChoice& kept) const {
     const int hidden = traits_.hidden_size;
     const AttentionSpec& attention = layer.is_global ? global_attention_ : local_attention_;
     const Tensor qkv = ops.linear(layer.attn_norm ? ops.layer_norm(x, *layer.attn_norm, norm_eps_) : x, layer.qkv);
@@ -200,9 +201,10 @@ class ModernBert final : public HeadedModel {
     };
     const Tensor context =
         ops.attention(turned(0), turned(hidden), ops.columns(qkv, 2 * hidden, hidden), batch, attention);
-    const Tensor attended = ops.linear(context, layer.attn_output, Activation::kNone, x);
+    const Tensor attended =
+        ops.linear(chosen_rows(ops, context, kept), layer.attn_output, Activation::kNone, chosen_rows(ops, x, kept));
     const Tensor inner = ops.gated_linear(ops.layer_norm(attended, layer.mlp_norm, norm_eps_), layer.mlp_input,
-                                          Gate{.activation = activation_});  // [tokens, intermediate]
+                                          Gate{.activation = activation_});  // [kept tokens, intermediate]
     return ops.linear(inner, layer.mlp_output, Activation::kNone, attended);
   }
 

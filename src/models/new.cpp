@@ -129,13 +129,13 @@ class New final : public HeadedModel {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor rotary = rotary_table(ops, batch, rope_);
-    Tensor x = embeddings_.look_up(ops, batch);
-    for (const PostNormLayer& layer : layers_) {
-      x = post_norm_layer(ops, layer, spec_, x, batch, rotary);
-    }
-    return x;  // [tokens, hidden]
+    const Tensor embedded = embeddings_.look_up(ops, batch);
+    return through_layers(ops, layers_, embedded, wanted,
+                          [&](const PostNormLayer& layer, const Tensor& x, const TokenChoice& kept) {
+                            return post_norm_layer(ops, layer, spec_, x, batch, kept, rotary);
+                          });
   }
 
  private:

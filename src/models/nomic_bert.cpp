@@ -230,20 +230,19 @@ class NomicBert final : public Model {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor rotary = rotary_table(ops, batch, config_.rope);
     const std::array lookups = {Lookup{&word_embeddings_, batch.token_ids},
                                 Lookup{&token_type_embeddings_, batch.type_ids}};
-    Tensor x = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
-    for (const Layer& layer : layers_) {
-      if (layer.experts.empty()) {
-        x = post_norm_layer(ops, layer.parts, spec_, x, batch, rotary);
-      } else {
-        const Tensor attended = post_norm_attention(ops, layer.parts, spec_, x, batch, rotary);
-        x = ops.layer_norm(ask_experts(ops, layer, attended), layer.parts.output_norm, spec_.eps);
-      }
-    }
-    return x;  // [tokens, hidden]
+    const Tensor embedded = ops.layer_norm(ops.gather_sum(lookups), embeddings_norm_, spec_.eps);
+    return through_layers(
+        ops, layers_, embedded, wanted, [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+          if (layer.experts.empty()) {
+            return post_norm_layer(ops, layer.parts, spec_, x, batch, kept, rotary);
+          }
+          const Tensor attended = post_norm_attention(ops, layer.parts, spec_, x, batch, kept, rotary);
+          return ops.layer_norm(ask_experts(ops, layer, attended), layer.parts.output_norm, spec_.eps);
+        });
   }
 
  private:

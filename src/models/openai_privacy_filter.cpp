@@ -126,20 +126,21 @@ class OpenAIPrivacyFilter final : public DecoderModel {
     norm_ = take_rms_norm(weights, backend, "norm", config_.sizes.hidden_size);
   }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const float eps = config_.sizes.norm_eps;
-    Tensor x = look_up(ops, batch);
     const Tensor rotary = rotary_table(ops, batch, config_.rope);
-    for (const Layer& layer : layers_) {
-      x = attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, x);
-      const Tensor normed = ops.rms_norm(x, layer.mlp_norm, eps);
-      const ExpertChoice choice =
-          choose_experts(ops, normed, layer.router, config_.experts_per_token, ExpertWeights::kSoftmaxOfChosen);
-      x = mix_experts(ops, normed, x, choice, [&](int expert, const Tensor& tokens) {
-        return gated_mlp(ops, tokens, layer.experts[static_cast<std::size_t>(expert)], Tensor());
-      });
-    }
-    return ops.rms_norm(x, norm_, eps);  // [tokens, hidden]
+    const Tensor last = through_layers(
+        ops, layers_, look_up(ops, batch), wanted, [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+          const Tensor attended = attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention,
+                                         rotary, eps, kept, chosen_rows(ops, x, kept));
+          const Tensor normed = ops.rms_norm(attended, layer.mlp_norm, eps);
+          const ExpertChoice choice =
+              choose_experts(ops, normed, layer.router, config_.experts_per_token, ExpertWeights::kSoftmaxOfChosen);
+          return mix_experts(ops, normed, attended, choice, [&](int expert, const Tensor& tokens) {
+            return gated_mlp(ops, tokens, layer.experts[static_cast<std::size_t>(expert)], Tensor());
+          });
+        });
+    return ops.rms_norm(last, norm_, eps);
   }
 
  private:

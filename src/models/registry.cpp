@@ -41,6 +41,10 @@ const Architecture& find_architecture(std::string_view model_type) {
                           nearest ? fmt::format(" (did you mean '{}'?)", *nearest) : "", fmt::join(known, ", ")));
 }
 
+TokenChoice Model::tokens_of_logits(const PackedBatch& /*batch*/) const {
+  return std::nullopt;
+}
+
 Tensor Model::logits(Ops& /*ops*/, const Tensor& /*hidden*/, const PackedBatch& /*batch*/) const {
   throw Error(ErrorCode::kUnsupported, "the model was loaded without a head, so it has no logits");
 }

@@ -4,7 +4,7 @@
 namespace mlxe {
 
 Tensor attend(Ops& ops, const Tensor& x, const PackedBatch& batch, const DecoderAttention& attention,
-              const Tensor& rotary, float eps, const Tensor& residual) {
+              const Tensor& rotary, float eps, const TokenChoice& wanted, const Tensor& residual) {
   const int head_dim = attention.spec.head_dim;
   const int q_width = attention.spec.num_heads * head_dim;
   const int kv_width = attention.spec.num_kv_heads * head_dim;
@@ -20,7 +20,8 @@ Tensor attend(Ops& ops, const Tensor& x, const PackedBatch& batch, const Decoder
   // A pointer to a member would not survive the layer being moved, so it is set here.
   AttentionSpec spec = attention.spec;
   spec.sinks = attention.sinks.empty() ? nullptr : &attention.sinks;
-  return ops.linear(ops.attention(q, k, v, batch, spec), attention.output, Activation::kNone, residual);
+  const Tensor context = ops.attention(q, k, v, batch, spec);
+  return ops.linear(chosen_rows(ops, context, wanted), attention.output, Activation::kNone, residual);
 }
 
 Tensor gated_mlp(Ops& ops, const Tensor& x, const GatedMlp& mlp, const Tensor& residual) {
@@ -28,13 +29,14 @@ Tensor gated_mlp(Ops& ops, const Tensor& x, const GatedMlp& mlp, const Tensor& r
 }
 
 Tensor decoder_layer(Ops& ops, const Tensor& x, const PackedBatch& batch, const DecoderLayer& layer,
-                     const Tensor& rotary, float eps) {
+                     const Tensor& rotary, float eps, const TokenChoice& wanted) {
   // A norm of the output stands between the product and the sum, which then cannot be one operation.
   const auto added = [&](const Tensor& base, const std::optional<NormWeight>& norm, const auto& block) {
     return norm ? ops.add(base, ops.rms_norm(block(Tensor()), *norm, eps)) : block(base);
   };
-  const Tensor attended = added(x, layer.attention_output_norm, [&](const Tensor& residual) {
-    return attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, residual);
+  const Tensor attended = added(chosen_rows(ops, x, wanted), layer.attention_output_norm, [&](const Tensor& residual) {
+    return attend(ops, ops.rms_norm(x, layer.attention_norm, eps), batch, layer.attention, rotary, eps, wanted,
+                  residual);
   });
   return added(attended, layer.mlp_output_norm, [&](const Tensor& residual) {
     return gated_mlp(ops, ops.rms_norm(attended, layer.mlp_norm, eps), layer.mlp, residual);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "nn/token_choice.h"
 #include "tensor/ops.h"
 
 namespace mlxe {
@@ -22,8 +23,10 @@ struct DecoderAttention {
 /// \param x       [total_tokens, hidden], normalised
 /// \param rotary  [total_tokens, rotary size], from Ops::rotary_table
 /// \param eps     of q_norm and k_norm
+/// \param residual  [wanted tokens, hidden], or empty
+/// \returns [wanted tokens, hidden]
 [[nodiscard]] Tensor attend(Ops& ops, const Tensor& x, const PackedBatch& batch, const DecoderAttention& attention,
-                            const Tensor& rotary, float eps, const Tensor& residual);
+                            const Tensor& rotary, float eps, const TokenChoice& wanted, const Tensor& residual);
 
 struct GatedMlp {
   LinearWeight gate_up;  ///< the activated half first
@@ -45,7 +48,8 @@ struct DecoderLayer {
 
 /// x + attention(norm(x)), then y + mlp(norm(y)).
 /// \param x  [total_tokens, hidden]
+/// \returns [wanted tokens, hidden]
 [[nodiscard]] Tensor decoder_layer(Ops& ops, const Tensor& x, const PackedBatch& batch, const DecoderLayer& layer,
-                                   const Tensor& rotary, float eps);
+                                   const Tensor& rotary, float eps, const TokenChoice& wanted);
 
 }  // namespace mlxe

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "nn/pooling.h"
 #include "tensor/ops.h"
 
 namespace mlxe {
@@ -17,11 +18,17 @@ struct PredictionHead {
   LinearWeight output;
 };
 
-/// \param hidden  [tokens, hidden size]
+/// The tokens that head_logits() wants: the pooled ones, where each is one token's.
+[[nodiscard]] inline TokenChoice tokens_of_head(const PredictionHead& head, const PackedBatch& batch) {
+  return head.pooling ? pooled_tokens(batch, {.modes = {*head.pooling}}) : std::nullopt;
+}
+
+/// \param hidden  [tokens_of_head(), hidden size], and of a head without pooling any rows
 /// \returns [rows, out] with pooling, [tokens, out] without
 [[nodiscard]] inline Tensor head_logits(Ops& ops, const PredictionHead& head, const Tensor& hidden,
                                         const PackedBatch& batch) {
-  Tensor x = head.pooling ? ops.pool(hidden, batch, *head.pooling, {}) : hidden;
+  const bool is_pooled = !head.pooling || tokens_of_head(head, batch);
+  Tensor x = is_pooled ? hidden : ops.pool(hidden, batch, *head.pooling, {});
   if (head.dense) {
     x = ops.linear(x, *head.dense, head.activation);
   }

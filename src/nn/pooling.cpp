@@ -74,6 +74,18 @@ std::string to_string(const PoolingSpec& spec) {
   return fmt::format("{}", fmt::join(names, "+"));
 }
 
+TokenChoice pooled_tokens(const PackedBatch& batch, const PoolingSpec& spec) {
+  const bool leaves_out_prompts = !spec.include_prompt && !batch.prompt_lengths.empty();
+  if (spec.modes.size() != 1 || leaves_out_prompts) {
+    return std::nullopt;
+  }
+  switch (spec.modes.front()) {
+    case PoolingMode::kCls: return first_tokens(batch);
+    case PoolingMode::kLastToken: return last_tokens(batch);
+    default: return std::nullopt;
+  }
+}
+
 Tensor pool(Ops& ops, const Tensor& x, const PackedBatch& batch, const PoolingSpec& spec) {
   const std::span<const std::int32_t> first_token =
       spec.include_prompt ? std::span<const std::int32_t>() : std::span<const std::int32_t>(batch.prompt_lengths);

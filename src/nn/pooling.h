@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/token_choice.h"
 #include "tensor/ops.h"
 
 namespace mlxe {
@@ -18,6 +19,9 @@ struct PoolingSpec {
 /// \throws Error{kInvalidInput} listing the known modes
 [[nodiscard]] PoolingSpec parse_pooling(std::string_view text);
 [[nodiscard]] std::string to_string(const PoolingSpec& spec);
+
+/// The one token of each text whose state is the pooled vector; nothing where pooling reads more than one.
+[[nodiscard]] TokenChoice pooled_tokens(const PackedBatch& batch, const PoolingSpec& spec);
 
 /// \returns [batch.num_rows(), x.columns() * spec.modes.size()]
 [[nodiscard]] Tensor pool(Ops& ops, const Tensor& x, const PackedBatch& batch, const PoolingSpec& spec);

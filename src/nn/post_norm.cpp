@@ -4,7 +4,7 @@
 namespace mlxe {
 
 Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
-                           const PackedBatch& batch, const Tensor& rotary_table) {
+                           const PackedBatch& batch, const TokenChoice& wanted, const Tensor& rotary_table) {
   const int head_dim = spec.attention.head_dim;
   const int hidden = spec.attention.num_heads * head_dim;
   const Tensor qkv = ops.linear(x, layer.qkv);  // [tokens, 3 * hidden]
@@ -15,13 +15,14 @@ Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormS
     k = ops.rope(k, rotary_table, head_dim, RopePairs::kHalves);
   }
   const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec.attention);
-  return ops.layer_norm(ops.linear(context, layer.attention_output, Activation::kNone, x), layer.attention_norm,
-                        spec.eps);
+  return ops.layer_norm(ops.linear(chosen_rows(ops, context, wanted), layer.attention_output, Activation::kNone,
+                                   chosen_rows(ops, x, wanted)),
+                        layer.attention_norm, spec.eps);
 }
 
 Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
-                       const PackedBatch& batch, const Tensor& rotary_table) {
-  const Tensor attended = post_norm_attention(ops, layer, spec, x, batch, rotary_table);
+                       const PackedBatch& batch, const TokenChoice& wanted, const Tensor& rotary_table) {
+  const Tensor attended = post_norm_attention(ops, layer, spec, x, batch, wanted, rotary_table);
   const Tensor inner = spec.is_gated
                            ? ops.gated_linear(attended, layer.intermediate, Gate{.activation = spec.activation})
                            : ops.linear(attended, layer.intermediate, spec.activation);  // [tokens, intermediate]

@@ -1,6 +1,7 @@
 // The encoder layer that normalises after each residual sum: BERT's, and that of its relatives.
 #pragma once
 
+#include "nn/token_choice.h"
 #include "tensor/ops.h"
 
 namespace mlxe {
@@ -24,13 +25,16 @@ struct PostNormSpec {
 
 /// LN(x + attention(x)), the first half of the layer.
 /// \param rotary_table  of Ops::rotary_table(), or empty: no rotary positions
+/// \returns  [wanted tokens, hidden]
 [[nodiscard]] Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec,
-                                         const Tensor& x, const PackedBatch& batch, const Tensor& rotary_table = {});
+                                         const Tensor& x, const PackedBatch& batch, const TokenChoice& wanted,
+                                         const Tensor& rotary_table = {});
 
 /// y = LN(x + attention(x)), then LN(y + mlp(y))
 /// \param x  [tokens, hidden]
-/// \returns  [tokens, hidden]
+/// \returns  [wanted tokens, hidden]
 [[nodiscard]] Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
-                                     const PackedBatch& batch, const Tensor& rotary_table = {});
+                                     const PackedBatch& batch, const TokenChoice& wanted,
+                                     const Tensor& rotary_table = {});
 
 }  // namespace mlxe

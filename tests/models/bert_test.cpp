@@ -70,7 +70,7 @@ TEST(Bert, GivesTheHiddenStatesOfTransformers) {
     batch.type_ids = {0, 0, 1, 1, 1, 0, 0, 0};
 
     testing::ScalarOps ops;
-    const Tensor hidden = model->forward(ops, batch);
+    const Tensor hidden = model->forward(ops, batch, {});
 
     ASSERT_EQ(hidden.rows(), 8);
     for (int column = 0; column < 8; ++column) {

@@ -110,8 +110,8 @@ std::vector<float> numbers_of(const Checkpoint& checkpoint, const Json& config) 
   batch.type_ids.resize(batch.token_ids.size());
   std::vector<float> values;
   backend->run(1, [&](Ops& ops, std::size_t) {
-    const Tensor hidden = model->forward(ops, batch);
-    const Tensor result = checkpoint.head.kind == HeadKind::kNone ? hidden : model->logits(ops, hidden, batch);
+    const Tensor result =
+        checkpoint.head.kind == HeadKind::kNone ? model->forward(ops, batch, {}) : forward_logits(*model, ops, batch);
     values.resize(static_cast<std::size_t>(result.rows()) * static_cast<std::size_t>(result.columns()));
     ops.read(result, values);
   });

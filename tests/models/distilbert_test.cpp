@@ -48,7 +48,7 @@ TEST(DistilBert, ItsNormsAddNextToNothing) {
     folder.write("model.safetensors", testing::to_safetensors(tensors));
     WeightMap weights(folder.path(), architecture.weight_name);
     const auto model = architecture.make(JsonFields(config, "config.json"), weights, backend, {});
-    return testing::values_of(model->forward(ops, testing::rows_of_length({4})));
+    return testing::values_of(model->forward(ops, testing::rows_of_length({4}), {}));
   };
   const std::vector<float> plain = hidden(1.0F);
   const std::vector<float> small = hidden(1e-4F);

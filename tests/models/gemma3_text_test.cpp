@@ -34,9 +34,9 @@ bool reaches(TinyDecoder tiny, std::size_t from, int to) {
   const std::unique_ptr<Model> model = tiny.make();
   testing::ScalarOps ops;
   std::vector<std::int32_t> ids = {1, 2, 3, 4, 5};
-  const Tensor a = model->forward(ops, row_of(ids));
+  const Tensor a = model->forward(ops, row_of(ids), {});
   ids[from] = 7;
-  const Tensor b = model->forward(ops, row_of(ids));
+  const Tensor b = model->forward(ops, row_of(ids), {});
   return testing::at(a, to, 0) != testing::at(b, to, 0);
 }
 
@@ -97,7 +97,7 @@ TEST(Gemma3Text, ScalesThePositionsOfFullLayersAlone) {
     tiny.config["sliding_window_pattern"] = pattern;
     tiny.config.update(changes);
     testing::ScalarOps ops;
-    return testing::values_of(tiny.make()->forward(ops, row_of({1, 2, 3, 4, 5})));
+    return testing::values_of(tiny.make()->forward(ops, row_of({1, 2, 3, 4, 5}), {}));
   };
   const nlohmann::json nothing = nlohmann::json::object();
   const nlohmann::json scaling = {{"rope_scaling", {{"rope_type", "linear"}, {"factor", 8.0}}}};

@@ -47,9 +47,9 @@ bool reaches(const Model& model, std::size_t from, int to, int num_keys = 6) {
   testing::ScalarOps ops;
   PackedBatch batch = row_of({1, 2, 3, 4, 5, 6});
   batch.key_lengths = {num_keys};
-  const Tensor a = model.forward(ops, batch);
+  const Tensor a = model.forward(ops, batch, {});
   batch.token_ids[from] = 7;
-  const Tensor b = model.forward(ops, batch);
+  const Tensor b = model.forward(ops, batch, {});
   return testing::at(a, to, 0) != testing::at(b, to, 0);
 }
 

@@ -31,8 +31,8 @@ TinyDecoder qwen3() {
 bool reaches(TinyDecoder& tiny, int place) {
   const std::unique_ptr<Model> model = tiny.make();
   testing::ScalarOps ops;
-  const Tensor a = model->forward(ops, row_of({1, 2, 3, 4, 5}));
-  const Tensor b = model->forward(ops, row_of({1, 2, 3, 4, 6}));
+  const Tensor a = model->forward(ops, row_of({1, 2, 3, 4, 5}), {});
+  const Tensor b = model->forward(ops, row_of({1, 2, 3, 4, 6}), {});
   return testing::at(a, place, 0) != testing::at(b, place, 0);
 }
 
@@ -73,7 +73,7 @@ TEST(Llama, LongropeGoesByTheLengthOfEachText) {
   const auto linear = with_rope({{"rope_type", "linear"}, {"factor", 4.0}});
   testing::ScalarOps ops;
   const auto values = [&](const Model& model, const PackedBatch& batch) {
-    return values_of(model.forward(ops, batch));
+    return values_of(model.forward(ops, batch, {}));
   };
   const PackedBatch shorter = row_of({1, 2, 3, 4});
   const PackedBatch longer = row_of({5, 6, 7, 8, 9});
@@ -144,7 +144,7 @@ TEST(Llama, AMistralThatDoesNotSayHasTheWindowOfTheFirstOne) {
     std::vector<std::int32_t> ids(kLength, 3);
     const auto hidden_states = [&] {
       std::vector<float> values(std::size_t{8} * kLength);
-      backend->run(1, [&](Ops& ops, std::size_t) { ops.read(model->forward(ops, row_of(ids)), values); });
+      backend->run(1, [&](Ops& ops, std::size_t) { ops.read(model->forward(ops, row_of(ids), {}), values); });
       return values;
     };
     const std::vector<float> before = hidden_states();
@@ -166,8 +166,8 @@ TEST(LlamaHead, NextTokenGivesTheRowsOfTheTiedEmbeddingsAtTheLastToken) {
   const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
   testing::ScalarOps ops;
   const PackedBatch batch = row_of({1, 2, 3});
-  const Tensor hidden = model->forward(ops, batch);
-  const Tensor logits = model->logits(ops, hidden, batch);
+  const Tensor hidden = model->forward(ops, batch, {});
+  const Tensor logits = forward_logits(*model, ops, batch);
   ASSERT_EQ(logits.rows(), 1);
   ASSERT_EQ(logits.columns(), 2);
   for (int i = 0; i < 2; ++i) {
@@ -191,7 +191,7 @@ TEST(LlamaHead, NextTokenTakesTheOutputEmbeddingsOfItsOwnWhereTheyAreNotTied) {
   testing::ScalarOps ops;
   const std::unique_ptr<Model> model = tiny.make(head);
   const PackedBatch batch = row_of({1, 2, 3});
-  EXPECT_EQ(testing::at(model->logits(ops, model->forward(ops, batch), batch), 0, 0), 0.0F);
+  EXPECT_EQ(testing::at(forward_logits(*model, ops, batch), 0, 0), 0.0F);
 }
 
 TEST(LlamaHead, NextTokenReadsTheLastTokenAlsoWhereItDoublesAsPadding) {
@@ -200,10 +200,9 @@ TEST(LlamaHead, NextTokenReadsTheLastTokenAlsoWhereItDoublesAsPadding) {
   const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
   testing::ScalarOps ops;
   const PackedBatch batch = row_of({1, 2, 3});
-  const Tensor hidden = model->forward(ops, batch);
   TinyDecoder without = qwen3();
   const std::unique_ptr<Model> plain = without.make({.kind = HeadKind::kNextToken, .token_ids = {7, 2}});
-  EXPECT_EQ(values_of(model->logits(ops, hidden, batch)), values_of(plain->logits(ops, hidden, batch)));
+  EXPECT_EQ(values_of(forward_logits(*model, ops, batch)), values_of(forward_logits(*plain, ops, batch)));
 }
 
 TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
@@ -212,9 +211,7 @@ TEST(LlamaHead, ScoreReadsTheLastTokenThatIsNoPadding) {
   tiny.config["pad_token_id"] = 9;
   const std::unique_ptr<Model> model = tiny.make({.kind = HeadKind::kSequence, .num_labels = 3});
   testing::ScalarOps ops;
-  const auto logits_of = [&](const PackedBatch& batch) {
-    return values_of(model->logits(ops, model->forward(ops, batch), batch));
-  };
+  const auto logits_of = [&](const PackedBatch& batch) { return values_of(forward_logits(*model, ops, batch)); };
   const std::vector<float> plain = logits_of(row_of({1, 2}));
   EXPECT_EQ(plain.size(), 3U);
   EXPECT_EQ(logits_of(row_of({1, 2, 9, 9})), plain);  // causal, so what follows changes nothing

@@ -24,7 +24,7 @@ TEST(Model2Vec, GivesTheRowsOfTheTokens) {
   for (const char* name : {"embeddings", "embedding.weight"}) {
     const std::unique_ptr<Model> model = table(name).make();
     testing::ScalarOps ops;
-    EXPECT_THAT(values_of(model->forward(ops, testing::row_of({2, 0, 2}))), ElementsAre(5, 6, 1, 2, 5, 6));
+    EXPECT_THAT(values_of(model->forward(ops, testing::row_of({2, 0, 2}), {})), ElementsAre(5, 6, 1, 2, 5, 6));
     EXPECT_EQ(model->traits().hidden_size, 2);
     EXPECT_EQ(model->traits().vocab_size, 3);
     EXPECT_EQ(model->traits().num_layers, 0);
@@ -36,7 +36,7 @@ TEST(Model2Vec, MultipliesByTheTokensWeight) {
   tiny.tensors["weights"] = {.shape = {3}, .values = {0.5F, -1, 2}};
   const std::unique_ptr<Model> model = tiny.make();
   testing::ScalarOps ops;
-  EXPECT_THAT(values_of(model->forward(ops, testing::row_of({2, 0, 1}))), ElementsAre(10, 12, 0.5F, 1, -3, -4));
+  EXPECT_THAT(values_of(model->forward(ops, testing::row_of({2, 0, 1}), {})), ElementsAre(10, 12, 0.5F, 1, -3, -4));
 }
 
 TEST(Model2Vec, RefusesTablesThatAreNone) {

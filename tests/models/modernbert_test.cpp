@@ -70,7 +70,7 @@ PackedBatch batch_of(const std::vector<int>& lengths) {
 
 std::vector<float> hidden_states(Backend& backend, const Model& model, const PackedBatch& batch) {
   std::vector<float> values(batch.token_ids.size() * 8);
-  backend.run(1, [&](Ops& ops, std::size_t) { ops.read(model.forward(ops, batch), values); });
+  backend.run(1, [&](Ops& ops, std::size_t) { ops.read(model.forward(ops, batch, {}), values); });
   return values;
 }
 

@@ -19,8 +19,8 @@ TEST(Mpnet, TellsItsTraits) {
   EXPECT_EQ(model->traits().max_positions, 96);  // of 98 rows, two belong to the padding
   EXPECT_EQ(model->traits().num_token_types, 0);
   testing::ScalarOps ops;
-  EXPECT_EQ(model->forward(ops, testing::rows_of_length({96})).rows(), 96);
-  EXPECT_ERROR(kInvalidInput, "", model->forward(ops, testing::rows_of_length({97})));
+  EXPECT_EQ(model->forward(ops, testing::rows_of_length({96}), {}).rows(), 96);
+  EXPECT_ERROR(kInvalidInput, "", model->forward(ops, testing::rows_of_length({97}), {}));
 }
 
 TEST(Mpnet, RefusesWhatItCannotCompute) {

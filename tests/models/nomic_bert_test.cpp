@@ -52,7 +52,7 @@ TEST(NomicBert, TheHubsDialectHasTheDefaultsOfItsCode) {
   testing::ScalarOps ops;
   const PackedBatch batch = testing::rows_of_length({5});
   const auto hidden = [&](const char* name, const Json& changes) {
-    return testing::values_of(load_with(name, changes)->forward(ops, batch));
+    return testing::values_of(load_with(name, changes)->forward(ops, batch, {}));
   };
   const auto expect_default = [&](const char* name, const char* key, const Json& value) {
     EXPECT_EQ(hidden(name, {{key, nullptr}}), hidden(name, {{key, value}})) << key;
@@ -86,7 +86,7 @@ TEST(NomicBert, GatesByTheWordOfItsConfiguration) {
   for (const auto& [word, wanted] : {std::pair("swiglu", Activation::kSilu), std::pair("geglu", Activation::kGeluErf),
                                      std::pair("glu", Activation::kSigmoid)}) {
     GateSpy ops;
-    (void)load_with("nomic-hub", {{"activation_function", word}})->forward(ops, testing::rows_of_length({3}));
+    (void)load_with("nomic-hub", {{"activation_function", word}})->forward(ops, testing::rows_of_length({3}), {});
     ASSERT_FALSE(ops.gates.empty());
     EXPECT_EQ(ops.gates, std::vector<Activation>(ops.gates.size(), wanted)) << word;
   }
@@ -104,7 +104,7 @@ struct RopeSpy : testing::ScalarOps {
 TEST(NomicBert, TurnsThePartOfAHeadThatItsConfigurationNames) {
   for (const auto& [fraction, wanted] : {std::pair(1.0, 4U), std::pair(0.5, 2U), std::pair(0.25, 1U)}) {
     RopeSpy ops;
-    (void)load_with("nomic-hub", {{"rotary_emb_fraction", fraction}})->forward(ops, testing::rows_of_length({3}));
+    (void)load_with("nomic-hub", {{"rotary_emb_fraction", fraction}})->forward(ops, testing::rows_of_length({3}), {});
     EXPECT_EQ(ops.pairs, wanted) << fraction;  // heads of 8
   }
 }
@@ -114,7 +114,7 @@ TEST(NomicBert, WeighsTheChosenExpertsAlsoBesideEachOther) {
   const PackedBatch batch = testing::rows_of_length({3});
   const auto hidden = [&](bool normalises) {
     return testing::values_of(
-        load_with("nomic-moe", {{"moe_normalize_expert_weights", normalises}})->forward(ops, batch));
+        load_with("nomic-moe", {{"moe_normalize_expert_weights", normalises}})->forward(ops, batch, {}));
   };
   EXPECT_NE(hidden(true), hidden(false));
 }

@@ -49,8 +49,8 @@ TEST(OpenAIPrivacyFilter, TellsItsTraits) {
 TEST(OpenAIPrivacyFilter, TheWindowIsOnEitherSide) {
   const std::unique_ptr<Model> model = privacy_filter().make();
   testing::ScalarOps ops;
-  const Tensor a = model->forward(ops, row_of({1, 2, 3, 4, 5}));
-  const Tensor b = model->forward(ops, row_of({1, 2, 7, 4, 5}));
+  const Tensor a = model->forward(ops, row_of({1, 2, 3, 4, 5}), {});
+  const Tensor b = model->forward(ops, row_of({1, 2, 7, 4, 5}), {});
   for (const int token : {0, 1, 2, 3, 4}) {
     EXPECT_EQ(testing::at(a, token, 0) != testing::at(b, token, 0), token >= 1 && token <= 3) << token;
   }
@@ -71,7 +71,7 @@ TEST(OpenAIPrivacyFilter, SaysWhatAFileLeavesOutAsTransformersDoes) {
   TinyDecoder tiny = privacy_filter();
   tiny.config.erase("sliding_window");
   AttentionSpy ops;
-  (void)tiny.make()->forward(ops, row_of({1, 2, 3}));
+  (void)tiny.make()->forward(ops, row_of({1, 2, 3}), {});
   EXPECT_EQ(ops.left, 128);
   EXPECT_EQ(ops.right, 128);
   TinyDecoder wider = privacy_filter();
@@ -91,7 +91,7 @@ TEST(OpenAIPrivacyFilter, GivesALogitForEachLabelOfEachToken) {
   const std::unique_ptr<Model> model = tiny.make(head);
   testing::ScalarOps ops;
   const PackedBatch batch = row_of({1, 2, 3});
-  const Tensor logits = model->logits(ops, model->forward(ops, batch), batch);
+  const Tensor logits = forward_logits(*model, ops, batch);
   EXPECT_EQ(logits.rows(), 3);
   EXPECT_EQ(logits.columns(), 5);
 }

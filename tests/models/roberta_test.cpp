@@ -41,9 +41,9 @@ TEST(Roberta, HasFewerPositionsThanItsTable) {
 
   testing::ScalarOps ops;
   PackedBatch longest = testing::rows_of_length({30});
-  EXPECT_EQ(model->forward(ops, longest).rows(), 30);
+  EXPECT_EQ(model->forward(ops, longest, {}).rows(), 30);
   PackedBatch longer = testing::rows_of_length({31});
-  EXPECT_ERROR(kInvalidInput, "", model->forward(ops, longer));
+  EXPECT_ERROR(kInvalidInput, "", model->forward(ops, longer, {}));
 }
 
 TEST(Roberta, EveryFamilyHasTheSameGraph) {

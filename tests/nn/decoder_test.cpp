@@ -75,7 +75,7 @@ TEST(DecoderLayer, IsAttentionThenMlpEachBehindItsNorm) {
   const Tensor gated = ops.gated_linear(ops.rms_norm(attended, layer.mlp_norm, 0.1F), layer.mlp.gate_up, Gate());
   const Tensor wanted = ops.add(attended, ops.linear(gated, layer.mlp.down));
 
-  const Tensor actual = decoder_layer(ops, x, batch, layer, rotary, 0.1F);
+  const Tensor actual = decoder_layer(ops, x, batch, layer, rotary, 0.1F, {});
   // The sum with the residual is rounded once more where it is an operation of its own.
   EXPECT_THAT(values_of(actual), ::testing::Pointwise(::testing::FloatNear(1e-6F), values_of(wanted)));
 }
@@ -92,12 +92,12 @@ TEST(DecoderLayer, NormsOfTheOutputsStandBeforeTheSums) {
   layer.mlp_output_norm = parts.norm(6);
 
   const Tensor block =
-      attend(ops, ops.rms_norm(x, layer.attention_norm, 0.1F), batch, layer.attention, rotary, 0.1F, Tensor());
+      attend(ops, ops.rms_norm(x, layer.attention_norm, 0.1F), batch, layer.attention, rotary, 0.1F, {}, Tensor());
   const Tensor attended = ops.add(x, ops.rms_norm(block, *layer.attention_output_norm, 0.1F));
   const Tensor inner = gated_mlp(ops, ops.rms_norm(attended, layer.mlp_norm, 0.1F), layer.mlp, Tensor());
   const Tensor wanted = ops.add(attended, ops.rms_norm(inner, *layer.mlp_output_norm, 0.1F));
 
-  EXPECT_EQ(values_of(decoder_layer(ops, x, batch, layer, rotary, 0.1F)), values_of(wanted));
+  EXPECT_EQ(values_of(decoder_layer(ops, x, batch, layer, rotary, 0.1F, {})), values_of(wanted));
 }
 
 TEST(Attend, SinksTakeTheirShare) {
@@ -107,9 +107,9 @@ TEST(Attend, SinksTakeTheirShare) {
   const Tensor x = parts.input(1, 6);
   const std::array frequencies = {1.0F, 0.1F};
   const Tensor rotary = parts.ops.rotary_table(positions_in_rows(batch), frequencies, 1.0F);
-  const Tensor without = attend(parts.ops, x, batch, attention, rotary, 0.1F, Tensor());
+  const Tensor without = attend(parts.ops, x, batch, attention, rotary, 0.1F, {}, Tensor());
   attention.sinks = {1e4F, 1e4F};  // next to it nothing else counts
-  const Tensor with = attend(parts.ops, x, batch, attention, rotary, 0.1F, Tensor());
+  const Tensor with = attend(parts.ops, x, batch, attention, rotary, 0.1F, {}, Tensor());
   EXPECT_NE(testing::at(without, 0, 0), 0.0F);
   EXPECT_THAT(values_of(with), ::testing::Each(0.0F));
 }

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
+using ::testing::Optional;
 using testing::rows_of_length;
 using testing::tensor;
 
@@ -70,6 +71,25 @@ TEST(Pool, LeavesOutThePromptOnlyIfTheCheckpointSaysSo) {
   spec.include_prompt = false;
   // The weights of `weightedmean` stay 3 and 4, the places in the whole text: (3 * 4 + 4 * 6) / 7.
   EXPECT_THAT(testing::values_of(pool(ops, hidden, batch, spec)), ElementsAre(4, 5, FloatEq(36.0F / 7)));
+}
+
+TEST(PooledTokens, AreKnownWhereTheyAreOneOfEachText) {
+  PackedBatch batch = rows_of_length({3, 1, 2});
+  EXPECT_THAT(pooled_tokens(batch, parse_pooling("cls")), Optional(ElementsAre(0, 3, 4)));
+  EXPECT_THAT(pooled_tokens(batch, parse_pooling("lasttoken")), Optional(ElementsAre(2, 3, 5)));
+  for (const char* text : {"mean", "max", "weightedmean", "mean_sqrt_len_tokens", "cls+lasttoken", "lasttoken+mean"}) {
+    EXPECT_EQ(pooled_tokens(batch, parse_pooling(text)), std::nullopt) << text;
+  }
+}
+
+// Behind a prompt that is left out, the first token is another one and the last one may be none.
+TEST(PooledTokens, AreNotKnownWhereThePromptIsLeftOut) {
+  PackedBatch batch = rows_of_length({3});
+  batch.prompt_lengths = {1};
+  PoolingSpec spec = parse_pooling("cls");
+  EXPECT_THAT(pooled_tokens(batch, spec), Optional(ElementsAre(0)));
+  spec.include_prompt = false;
+  EXPECT_EQ(pooled_tokens(batch, spec), std::nullopt);
 }
 
 }  // namespace

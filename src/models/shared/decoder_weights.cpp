@@ -21,7 +21,7 @@ std::optional<int> rows_of(const WeightMap& weights, std::string_view name) {
 
 // The rightmost token that is no padding, or the first one if all are: an end token that doubles as padding is passed
 // over even where a text ends with it. Source: GenericForSequenceClassification in transformers/modeling_layers.py
-std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<int> pad_token_id) {
+std::vector<std::int32_t> last_own_tokens(const PackedBatch& batch, std::optional<int> pad_token_id) {
   std::vector<std::int32_t> tokens;
   for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
     const std::int32_t first = batch.offsets[row];
@@ -30,6 +30,16 @@ std::vector<std::int32_t> last_tokens(const PackedBatch& batch, std::optional<in
       --last;
     }
     tokens.push_back(last);
+  }
+  return tokens;
+}
+
+std::vector<std::int32_t> marked_tokens(const PackedBatch& batch, const std::vector<std::int32_t>& marks) {
+  std::vector<std::int32_t> tokens;
+  for (std::size_t token = 0; token < batch.token_ids.size(); ++token) {
+    if (std::ranges::find(marks, batch.token_ids[token]) != marks.end()) {
+      tokens.push_back(static_cast<std::int32_t>(token));
+    }
   }
   return tokens;
 }
@@ -114,21 +124,18 @@ DecoderHead::DecoderHead(WeightMap& weights, Backend& backend, const DecoderConf
   }
 }
 
-Tensor DecoderHead::logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const {
-  if (kind_ == HeadKind::kToken) {
-    return ops.linear(hidden, output_);
+TokenChoice DecoderHead::tokens_of_logits(const PackedBatch& batch) const {
+  switch (kind_) {
+    case HeadKind::kSequence: return last_own_tokens(batch, pad_token_id_);
+    case HeadKind::kNextToken: return last_tokens(batch);
+    case HeadKind::kMarkedTokens: return marked_tokens(batch, token_ids_);
+    default: return std::nullopt;
   }
-  if (kind_ == HeadKind::kMarkedTokens) {
-    std::vector<std::int32_t> rows;
-    for (std::size_t token = 0; token < batch.token_ids.size(); ++token) {
-      if (std::ranges::find(token_ids_, batch.token_ids[token]) != token_ids_.end()) {
-        rows.push_back(static_cast<std::int32_t>(token));
-      }
-    }
-    return ops.linear(ops.linear(ops.take_rows(hidden, rows), output_, Activation::kRelu), projection_);
-  }
-  const std::optional<int> passed_over = kind_ == HeadKind::kSequence ? pad_token_id_ : std::nullopt;
-  return ops.linear(ops.take_rows(hidden, last_tokens(batch, passed_over)), output_);
+}
+
+Tensor DecoderHead::logits(Ops& ops, const Tensor& hidden) const {
+  return kind_ == HeadKind::kMarkedTokens ? ops.linear(ops.linear(hidden, output_, Activation::kRelu), projection_)
+                                          : ops.linear(hidden, output_);
 }
 
 Tensor DecoderModel::look_up(Ops& ops, const PackedBatch& batch) const {

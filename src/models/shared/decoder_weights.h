@@ -47,8 +47,9 @@ class DecoderHead {
   DecoderHead(WeightMap& weights, Backend& backend, const DecoderConfig& config, const HeadSpec& spec);
 
   [[nodiscard]] bool empty() const { return kind_ == HeadKind::kNone; }
-  /// Model::logits() of a model whose head this is.
-  [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const;
+  /// Model::tokens_of_logits() and Model::logits() of a model whose head this is.
+  [[nodiscard]] TokenChoice tokens_of_logits(const PackedBatch& batch) const;
+  [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden) const;
 
  private:
   HeadKind kind_;
@@ -62,8 +63,11 @@ class DecoderHead {
 class DecoderModel : public Model {
  public:
   [[nodiscard]] const ModelTraits& traits() const final { return traits_; }
+  [[nodiscard]] TokenChoice tokens_of_logits(const PackedBatch& batch) const final {
+    return head_.tokens_of_logits(batch);
+  }
   [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const final {
-    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden, batch);
+    return head_.empty() ? Model::logits(ops, hidden, batch) : head_.logits(ops, hidden);
   }
 
  protected:

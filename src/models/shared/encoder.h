@@ -22,6 +22,9 @@ namespace mlxe {
 /// A model with a PredictionHead on top, or with none.
 class HeadedModel : public Model {
  public:
+  [[nodiscard]] TokenChoice tokens_of_logits(const PackedBatch& batch) const override {
+    return tokens_of_head(head_, batch);
+  }
   [[nodiscard]] Tensor logits(Ops& ops, const Tensor& hidden, const PackedBatch& batch) const override {
     return has_head_ ? head_logits(ops, head_, hidden, batch) : Model::logits(ops, hidden, batch);
   }

@@ -140,26 +140,29 @@ class JinaBert final : public HeadedModel {
 
   const ModelTraits& traits() const override { return traits_; }
 
-  Tensor forward(Ops& ops, const PackedBatch& batch) const override {
-    Tensor x = embeddings_.look_up(ops, batch);
-    for (const Layer& layer : layers_) {
-      x = has_qk_norms_ ? forward_second_generation(ops, layer, x, batch)
-                        : post_norm_layer(ops, layer.parts, spec_, x, batch);
-    }
-    return x;  // [tokens, hidden]
+  Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
+    const Tensor embedded = embeddings_.look_up(ops, batch);
+    return through_layers(ops, layers_, embedded, wanted,
+                          [&](const Layer& layer, const Tensor& x, const TokenChoice& kept) {
+                            return has_qk_norms_ ? forward_second_generation(ops, layer, x, batch, kept)
+                                                 : post_norm_layer(ops, layer.parts, spec_, x, batch, kept);
+                          });
   }
 
  private:
-  Tensor forward_second_generation(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch) const {
+  Tensor forward_second_generation(Ops& ops, const Layer& layer, const Tensor& x, const PackedBatch& batch,
+                                   const TokenChoice& kept) const {
     const int hidden = traits_.hidden_size;
     const PostNormLayer& parts = layer.parts;
     const Tensor qkv = ops.linear(x, parts.qkv);
     const Tensor q = ops.layer_norm(ops.columns(qkv, 0, hidden), layer.query_norm, spec_.eps);
     const Tensor k = ops.layer_norm(ops.columns(qkv, hidden, hidden), layer.key_norm, spec_.eps);
     const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec_.attention);
-    const Tensor attended = ops.layer_norm(ops.linear(context, parts.attention_output, Activation::kNone, x),
-                                           parts.attention_norm, spec_.eps);
-    const Tensor y = ops.layer_norm(ops.add(x, attended), layer.second_norm, spec_.eps);
+    const Tensor base = chosen_rows(ops, x, kept);
+    const Tensor attended =
+        ops.layer_norm(ops.linear(chosen_rows(ops, context, kept), parts.attention_output, Activation::kNone, base),
+                       parts.attention_norm, spec_.eps);
+    const Tensor y = ops.layer_norm(ops.add(base, attended), layer.second_norm, spec_.eps);
     const Tensor inner = ops.gated_linear(y, parts.intermediate, Gate{.activation = spec_.activation});
     return ops.layer_norm(ops.linear(inner, parts.output, Activation::kNone, y), parts.output_norm, spec_.eps);
   }
