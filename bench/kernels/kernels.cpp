@@ -138,6 +138,7 @@ void attention(benchmark::State& state, const cpu::AttentionKernels& kernels, co
       args.out = out.data() + head * heads.head_dim;
       args.ldo = width;
       args.length = length;
+      args.query_end = args.length;
       args.key_length = args.length;
       args.head_dim = heads.head_dim;
       args.scale = 0.125F;

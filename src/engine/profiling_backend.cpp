@@ -5,9 +5,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,8 +19,9 @@ namespace {
 using Report = std::function<void(const OperationTime&)>;
 
 /// Two operations for each multiply-add of the two products, over the pairs of tokens that attend to each other.
-double attention_operations(const PackedBatch& batch, const AttentionSpec& spec) {
-  double pairs = 0;
+/// Keys that the tokens of a row see.
+std::vector<double> keys_of_tokens(const PackedBatch& batch, const AttentionSpec& spec) {
+  std::vector<double> keys_of_token;
   for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
     const std::int64_t length = batch.offsets[row + 1] - batch.offsets[row];
     const std::int64_t keys =
@@ -26,8 +29,21 @@ double attention_operations(const PackedBatch& batch, const AttentionSpec& spec)
     for (std::int64_t i = 0; i < length; ++i) {
       const std::int64_t first = std::max<std::int64_t>(0, i - spec.left_window);
       const std::int64_t end = std::min<std::int64_t>(keys, i + spec.right_window + 1);
-      pairs += static_cast<double>(std::max<std::int64_t>(0, end - first));
+      keys_of_token.push_back(static_cast<double>(std::max<std::int64_t>(0, end - first)));
     }
+  }
+  return keys_of_token;
+}
+
+double attention_operations(const PackedBatch& batch, const AttentionSpec& spec, const TokenChoice& wanted) {
+  const std::vector<double> keys = keys_of_tokens(batch, spec);
+  double pairs = 0;
+  if (wanted) {
+    for (const std::int32_t token : *wanted) {
+      pairs += keys[static_cast<std::size_t>(token)];
+    }
+  } else {
+    pairs = std::accumulate(keys.begin(), keys.end(), 0.0);
   }
   return 4.0 * pairs * spec.num_heads * spec.head_dim;
 }
@@ -73,8 +89,9 @@ class ProfilingOps final : public Ops {
     return timed("rope", 0, [&] { return ops_.rope(x, table, head_dim, pairs); });
   }
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                   const AttentionSpec& spec) override {
-    return timed("attention", attention_operations(batch, spec), [&] { return ops_.attention(q, k, v, batch, spec); });
+                   const AttentionSpec& spec, const TokenChoice& wanted) override {
+    return timed("attention", attention_operations(batch, spec, wanted),
+                 [&] { return ops_.attention(q, k, v, batch, spec, wanted); });
   }
   Tensor short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) override {
     return timed("short_conv", 0, [&] { return ops_.short_conv(x, weight, batch, padding); });

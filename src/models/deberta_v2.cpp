@@ -263,10 +263,10 @@ class DebertaV2 final : public HeadedModel {
       relative.queries = layer.position_queries ? &*layer.position_queries : nullptr;
       attention.relative = &relative;
     }
-    const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention);
-    const Tensor attended = ops.layer_norm(ops.linear(chosen_rows(ops, context, kept), layer.parts.attention_output,
-                                                      Activation::kNone, chosen_rows(ops, x, kept)),
-                                           layer.parts.attention_norm, eps);
+    const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, attention, kept);
+    const Tensor attended =
+        ops.layer_norm(ops.linear(context, layer.parts.attention_output, Activation::kNone, chosen_rows(ops, x, kept)),
+                       layer.parts.attention_norm, eps);
     const Tensor inner = ops.linear(attended, layer.parts.intermediate, config_.hidden_act);
     return ops.layer_norm(ops.linear(inner, layer.parts.output, Activation::kNone, attended), layer.parts.output_norm,
                           eps);

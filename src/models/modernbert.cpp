@@ -200,9 +200,8 @@ class ModernBert final : public HeadedModel {
       return ops.rope(ops.columns(qkv, begin, hidden), rotary, attention.head_dim, RopePairs::kHalves);
     };
     const Tensor context =
-        ops.attention(turned(0), turned(hidden), ops.columns(qkv, 2 * hidden, hidden), batch, attention);
-    const Tensor attended =
-        ops.linear(chosen_rows(ops, context, kept), layer.attn_output, Activation::kNone, chosen_rows(ops, x, kept));
+        ops.attention(turned(0), turned(hidden), ops.columns(qkv, 2 * hidden, hidden), batch, attention, kept);
+    const Tensor attended = ops.linear(context, layer.attn_output, Activation::kNone, chosen_rows(ops, x, kept));
     const Tensor inner = ops.gated_linear(ops.layer_norm(attended, layer.mlp_norm, norm_eps_), layer.mlp_input,
                                           Gate{.activation = activation_});  // [kept tokens, intermediate]
     return ops.linear(inner, layer.mlp_output, Activation::kNone, attended);

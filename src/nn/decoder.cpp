@@ -20,8 +20,8 @@ Tensor attend(Ops& ops, const Tensor& x, const PackedBatch& batch, const Decoder
   // A pointer to a member would not survive the layer being moved, so it is set here.
   AttentionSpec spec = attention.spec;
   spec.sinks = attention.sinks.empty() ? nullptr : &attention.sinks;
-  const Tensor context = ops.attention(q, k, v, batch, spec);
-  return ops.linear(chosen_rows(ops, context, wanted), attention.output, Activation::kNone, residual);
+  const Tensor context = ops.attention(q, k, v, batch, spec, wanted);
+  return ops.linear(context, attention.output, Activation::kNone, residual);
 }
 
 Tensor gated_mlp(Ops& ops, const Tensor& x, const GatedMlp& mlp, const Tensor& residual) {

@@ -14,9 +14,8 @@ Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormS
     q = ops.rope(q, rotary_table, head_dim, RopePairs::kHalves);
     k = ops.rope(k, rotary_table, head_dim, RopePairs::kHalves);
   }
-  const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec.attention);
-  return ops.layer_norm(ops.linear(chosen_rows(ops, context, wanted), layer.attention_output, Activation::kNone,
-                                   chosen_rows(ops, x, wanted)),
+  const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec.attention, wanted);
+  return ops.layer_norm(ops.linear(context, layer.attention_output, Activation::kNone, chosen_rows(ops, x, wanted)),
                         layer.attention_norm, spec.eps);
 }
 

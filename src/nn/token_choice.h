@@ -1,28 +1,9 @@
-// TokenChoice: the tokens whose last hidden states are read; a model's last layer leaves out the others.
+// The last layer of a model leaves out tokens whose hidden states nobody reads.
 #pragma once
-
-#include <cstdint>
-#include <optional>
-#include <vector>
 
 #include "tensor/ops.h"
 
 namespace mlxe {
-
-/// Tokens of a batch in any order; nothing: all of them.
-using TokenChoice = std::optional<std::vector<std::int32_t>>;
-
-[[nodiscard]] inline std::vector<std::int32_t> first_tokens(const PackedBatch& batch) {
-  return {batch.offsets.begin(), batch.offsets.end() - 1};
-}
-
-[[nodiscard]] inline std::vector<std::int32_t> last_tokens(const PackedBatch& batch) {
-  std::vector<std::int32_t> tokens(batch.offsets.begin() + 1, batch.offsets.end());
-  for (std::int32_t& token : tokens) {
-    --token;
-  }
-  return tokens;
-}
 
 /// \param x  [total_tokens, columns]
 /// \returns [chosen tokens, columns]

@@ -159,7 +159,7 @@ void check_read(const Tensor& x, std::span<float> out) {
 }
 
 void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                     const AttentionSpec& spec) {
+                     const AttentionSpec& spec, const TokenChoice& wanted) {
   check(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0 && spec.scale > 0.0F,
         "attention: {} heads, {} key heads, scale {}, wanted heads that the key heads divide and a scale above 0",
         spec.num_heads, spec.num_kv_heads, spec.scale);
@@ -172,6 +172,9 @@ void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Pa
         v.rows(), q.rows());
   check_batch("attention", q, batch);
   check_key_lengths("attention", batch);
+  if (wanted) {
+    check_rows("attention", *wanted, q.rows());
+  }
   check(spec.left_window >= 0 && spec.right_window >= 0, "attention: windows are {} and {}, wanted 0 or more",
         spec.left_window, spec.right_window);
   const auto heads = static_cast<std::size_t>(spec.num_heads);

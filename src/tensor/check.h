@@ -39,6 +39,6 @@ void check_read(const Tensor& x, std::span<float> out);
 
 /// All that AttentionSpec, the batch and the three tensors say of each other.
 void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                     const AttentionSpec& spec);
+                     const AttentionSpec& spec, const TokenChoice& wanted);
 
 }  // namespace mlxe

@@ -171,9 +171,14 @@ class Ops {
   /// softmax(scores) v for each row of the batch and each head; see AttentionSpec.
   /// \param q        [total_tokens, num_heads * head_dim]
   /// \param k, v     [total_tokens, num_kv_heads * head_dim]
-  /// \returns        [total_tokens, num_heads * head_dim]
+  /// \param wanted   tokens that ask; the others are keys only
+  /// \returns        [wanted tokens, num_heads * head_dim]
   [[nodiscard]] virtual Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                                         const AttentionSpec& spec) = 0;
+                                         const AttentionSpec& spec, const TokenChoice& wanted) = 0;
+  [[nodiscard]] Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
+                                 const AttentionSpec& spec) {
+    return attention(q, k, v, batch, spec, std::nullopt);
+  }
 
   /// Each channel's own convolution along the tokens of a row; beyond the row's ends, and from PackedBatch::key_lengths
   /// on, there are zeros.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace mlxe {
@@ -28,5 +29,20 @@ struct PackedBatch {
     return longest;
   }
 };
+
+/// Tokens of a batch in any order; nothing: all of them.
+using TokenChoice = std::optional<std::vector<std::int32_t>>;
+
+[[nodiscard]] inline std::vector<std::int32_t> first_tokens(const PackedBatch& batch) {
+  return {batch.offsets.begin(), batch.offsets.end() - 1};
+}
+
+[[nodiscard]] inline std::vector<std::int32_t> last_tokens(const PackedBatch& batch) {
+  std::vector<std::int32_t> tokens(batch.offsets.begin() + 1, batch.offsets.end());
+  for (std::int32_t& token : tokens) {
+    --token;
+  }
+  return tokens;
+}
 
 }  // namespace mlxe

@@ -237,6 +237,7 @@ std::vector<float> attend(const AttentionKernels& kernels, const std::vector<flo
   args.out = out.data();
   args.ldq = args.ldk = args.ldv = args.ldo = head_dim;
   args.length = length;
+  args.query_end = length;
   args.key_length = seen.keys;
   args.left_window = seen.left;
   args.right_window = seen.right;

@@ -110,6 +110,7 @@ struct Sequence {
     args.out = out.data();
     args.ldq = args.ldk = args.ldv = args.ldo = kDim;
     args.length = length;
+    args.query_end = length;
     args.key_length = length;
     args.head_dim = kDim;
     args.right_window = right_window;

@@ -60,10 +60,10 @@ struct AttentionSpy : testing::ScalarOps {
   std::optional<int> left;
   std::optional<int> right;
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                   const AttentionSpec& spec) override {
+                   const AttentionSpec& spec, const TokenChoice& wanted) override {
     left = spec.left_window;
     right = spec.right_window;
-    return ScalarOps::attention(q, k, v, batch, spec);
+    return ScalarOps::attention(q, k, v, batch, spec, wanted);
   }
 };
 

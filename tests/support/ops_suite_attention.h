@@ -134,6 +134,30 @@ TEST_P(OpsSuite, AttentionOfEmptyRowsAndEmptyBatches) {
   });
 }
 
+// Whoever else asks, a token gets the same bits; the two tokens of one row have others between them.
+TEST_P(OpsSuite, AttentionOfWantedTokensIsThatOfAll) {
+  const PackedBatch batch = rows_of_length({1, 40, 0, 600, 3});
+  const std::vector<std::int32_t> wanted = {643, 40, 0, 1, 640, 41, 599, 1};
+  const int unlimited = AttentionSpec::kUnlimited;
+  for (const auto& [left, right] : {std::pair(unlimited, unlimited), std::pair(unlimited, 0), std::pair(5, 2)}) {
+    const AttentionSpec spec = {
+        .num_heads = 4, .num_kv_heads = 2, .head_dim = 16, .scale = 0.5F, .left_window = left, .right_window = right};
+    const Matrix q = noise(644, 64, 17);
+    const Matrix k = noise(644, 32, 18);
+    const Matrix v = noise(644, 32, 19);
+    with_ops([&](Ops& ops) {
+      const auto attend_for = [&](const TokenChoice& choice) {
+        return ops.attention(upload(ops, q), upload(ops, k), upload(ops, v), batch, spec, choice);
+      };
+      std::vector<float> expected(wanted.size() * 64);
+      std::vector<float> actual(expected.size());
+      ops.read(attend_for(wanted), actual);  // first, lest memory of the other be used again
+      ops.read(ops.take_rows(attend_for(std::nullopt), wanted), expected);
+      EXPECT_EQ(actual, expected) << left << " " << right;
+    });
+  }
+}
+
 TEST_P(OpsSuite, AttentionRefusesWrongShapes) {
   const PackedBatch batch = rows_of_length({2, 3});
   const AttentionSpec spec = {.num_heads = 4, .num_kv_heads = 2, .head_dim = 8, .scale = 1.0F};
@@ -151,6 +175,10 @@ TEST_P(OpsSuite, AttentionRefusesWrongShapes) {
     refuse(q, short_k, k, batch, spec, "too few keys");
     refuse(q, k, short_k, batch, spec, "too few values");
     refuse(q, k, k, rows_of_length({2, 2}), spec, "a batch that ends early");
+    for (const std::int32_t token : {-1, 5}) {
+      const TokenChoice beyond = std::vector{token};
+      expect_refused([&] { (void)ops.attention(q, k, k, batch, spec, beyond); }, "a token beyond the batch");
+    }
     AttentionSpec odd = spec;
     odd.num_kv_heads = 3;
     refuse(q, upload(ops, noise(5, 24, 16)), upload(ops, noise(5, 24, 17)), batch, odd, "heads that do not divide");

@@ -164,7 +164,7 @@ class ScalarOps : public Ops {
   }
 
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                   const AttentionSpec& spec) override {
+                   const AttentionSpec& spec, const TokenChoice& wanted) override {
     const Tensor out = new_tensor(q.rows(), q.columns());
     for (int row = 0; row < batch.num_rows(); ++row) {
       for (int head = 0; head < spec.num_heads; ++head) {
@@ -174,7 +174,7 @@ class ScalarOps : public Ops {
         }
       }
     }
-    return out;
+    return wanted ? take_rows(out, *wanted) : out;
   }
 
   Tensor short_conv(const Tensor& x, const ConvWeight& weight, const PackedBatch& batch, ConvPadding padding) override {

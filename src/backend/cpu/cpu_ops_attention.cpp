@@ -1,6 +1,7 @@
 // CpuOps: attention, one (sequence, key head) at a time, and its rotary positions.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/cpu_tensor.h"
@@ -39,24 +40,56 @@ void set_biases(const AttentionSpec& spec, int first_head, AttentionArgs& args) 
   }
 }
 
+/// Places in a row of the batch, [begin, end).
+struct Places {
+  int begin = 0;
+  int end = 0;
+};
+
+/// Of each row, from the first wanted token to the last one: nearly always one token of a text.
+std::vector<Places> wanted_places(const PackedBatch& batch, const TokenChoice& wanted) {
+  std::vector<Places> places(static_cast<std::size_t>(batch.num_rows()));
+  if (!wanted) {
+    for (std::size_t row = 0; row < places.size(); ++row) {
+      places[row].end = batch.offsets[row + 1] - batch.offsets[row];
+    }
+    return places;
+  }
+  for (const std::int32_t token : *wanted) {
+    const auto after = std::ranges::upper_bound(batch.offsets, token);  // of the row that owns it
+    const auto row = static_cast<std::size_t>(after - batch.offsets.begin()) - 1;
+    const int place = token - batch.offsets[row];
+    Places& of_row = places[row];
+    of_row.begin = of_row.end == 0 ? place : std::min(of_row.begin, place);
+    of_row.end = std::max(of_row.end, place + 1);
+  }
+  return places;
+}
+
 }  // namespace
 
 Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                         const AttentionSpec& spec) {
-  check_attention(q, k, v, batch, spec);
-  Tensor result = make(q.rows(), q.columns());
+                         const AttentionSpec& spec, const TokenChoice& wanted) {
+  check_attention(q, k, v, batch, spec, wanted);
+  Tensor result = make(q.rows(), q.columns());  // of the wanted tokens; the other rows may hold anything
+  const std::vector<Places> places = wanted_places(batch, wanted);
   const int group = spec.num_heads / spec.num_kv_heads;
   const AttentionSize size = {batch.longest_row(), spec.head_dim, group, num_buckets(spec)};
   const Scratch scratch(arena_, attention_.scratch_floats(size), team_.size());
   for_pieces(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
     const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
     const int kv_head = piece % spec.num_kv_heads;
+    if (places[row].begin == places[row].end) {
+      return;
+    }
     const std::ptrdiff_t first = batch.offsets[row];
     const int q_column = kv_head * group * spec.head_dim;
     const int kv_column = kv_head * spec.head_dim;
     AttentionArgs args;
     args.q = cpu(q).data + first * cpu(q).ld + q_column;
     args.ldq = cpu(q).ld;
+    args.query_begin = places[row].begin;
+    args.query_end = places[row].end;
     args.k = cpu(k).data + first * cpu(k).ld + kv_column;
     args.ldk = cpu(k).ld;
     args.v = cpu(v).data + first * cpu(v).ld + kv_column;
@@ -74,7 +107,7 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     args.scratch = scratch.of(member);
     attention_.attention(args);
   });
-  return result;
+  return wanted ? take_rows(result, *wanted) : result;
 }
 
 Tensor CpuOps::rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,

@@ -56,6 +56,8 @@ struct AttentionArgs {
   float* out = nullptr;  ///< as q, row stride ldo
   std::ptrdiff_t ldo = 0;
   int length = 0;
+  int query_begin = 0;  ///< only rows [query_begin, query_end) of out are written
+  int query_end = 0;
   int key_length = 0;  ///< 0 .. length: tokens from here on are no keys
   int head_dim = 0;
   int num_q_heads = 1;

@@ -24,7 +24,7 @@ class MlxOps final : public Ops {
   Tensor rms_norm(const Tensor& x, const NormWeight& norm, float eps) override;
   Tensor columns(const Tensor& x, int begin, int count) override;
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                   const AttentionSpec& spec) override;
+                   const AttentionSpec& spec, const TokenChoice& wanted) override;
   Tensor rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,
                       float scale) override;
   Tensor rope(const Tensor& x, const Tensor& table, int head_dim, RopePairs pairs) override;

@@ -158,9 +158,9 @@ mx::array MlxOps::attend_row_by_hand(const mx::array& q, const mx::array& k, con
 }
 
 Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, const PackedBatch& batch,
-                         const AttentionSpec& spec) {
-  check_attention(q, k, v, batch, spec);
-  return guarded("attention", [&] {
+                         const AttentionSpec& spec, const TokenChoice& wanted) {
+  check_attention(q, k, v, batch, spec, wanted);
+  const Tensor all = guarded("attention", [&] {
     std::vector<mx::array> parts;
     for (std::size_t row = 0; row + 1 < batch.offsets.size(); ++row) {
       const int begin = batch.offsets[row];
@@ -176,6 +176,7 @@ Tensor MlxOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     }
     return wrap(stack_rows(std::move(parts), q.columns()));
   });
+  return wanted ? take_rows(all, *wanted) : all;
 }
 
 Tensor MlxOps::rotary_table(std::span<const std::int32_t> positions, std::span<const float> inverse_frequencies,

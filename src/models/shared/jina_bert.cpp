@@ -157,11 +157,10 @@ class JinaBert final : public HeadedModel {
     const Tensor qkv = ops.linear(x, parts.qkv);
     const Tensor q = ops.layer_norm(ops.columns(qkv, 0, hidden), layer.query_norm, spec_.eps);
     const Tensor k = ops.layer_norm(ops.columns(qkv, hidden, hidden), layer.key_norm, spec_.eps);
-    const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec_.attention);
+    const Tensor context = ops.attention(q, k, ops.columns(qkv, 2 * hidden, hidden), batch, spec_.attention, kept);
     const Tensor base = chosen_rows(ops, x, kept);
-    const Tensor attended =
-        ops.layer_norm(ops.linear(chosen_rows(ops, context, kept), parts.attention_output, Activation::kNone, base),
-                       parts.attention_norm, spec_.eps);
+    const Tensor attended = ops.layer_norm(ops.linear(context, parts.attention_output, Activation::kNone, base),
+                                           parts.attention_norm, spec_.eps);
     const Tensor y = ops.layer_norm(ops.add(base, attended), layer.second_norm, spec_.eps);
     const Tensor inner = ops.gated_linear(y, parts.intermediate, Gate{.activation = spec_.activation});
     return ops.layer_norm(ops.linear(inner, parts.output, Activation::kNone, y), parts.output_norm, spec_.eps);

@@ -126,8 +126,8 @@ void attention(const AttentionArgs& args) {
       if (args.bucket_of_distance != nullptr) {
         compare_keys(args, at, first, count);
       }
-      for (int query = 0; query < args.length; query += kQueries) {
-        const int rows = smaller(args.length - query, kQueries);
+      for (int query = args.query_begin; query < args.query_end; query += kQueries) {
+        const int rows = smaller(args.query_end - query, kQueries);
         attend_tile<A, kQueries, kVectors>(args, at, head, query, rows, first, count);
       }
     }
