@@ -2,9 +2,35 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <queue>
+#include <vector>
 
 namespace mlxe {
+namespace {
+
+constexpr double kTeamCost = 1.1;  // of a group that is shared, as a team loses a few percent to its meetings
+
+/// All workers on each of the first `shared` groups, then each worker takes the next group when it is done with one.
+double time_to_finish(std::span<const double> costs, std::size_t shared, std::size_t workers) {
+  const std::span<const double> first = costs.first(shared);
+  const double together = kTeamCost * std::accumulate(first.begin(), first.end(), 0.0) / static_cast<double>(workers);
+  std::priority_queue<double, std::vector<double>, std::greater<>> busy_until;
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    busy_until.push(0.0);
+  }
+  double last = 0.0;
+  for (const double cost : costs.subspan(shared)) {
+    const double end = busy_until.top() + cost;
+    busy_until.pop();
+    busy_until.push(end);
+    last = std::max(last, end);
+  }
+  return together + last;
+}
+
+}  // namespace
 
 std::size_t window_size(std::size_t count, std::size_t max_texts, std::size_t max_bytes,
                         const std::function<std::size_t(std::size_t index)>& size_bytes) {
@@ -53,14 +79,27 @@ std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> leng
 }
 
 std::size_t num_shared_groups(std::span<const double> costs, std::size_t workers) {
-  constexpr double kWorthwhile = 1.1;  // a team loses a few percent to its meetings
   double left = std::accumulate(costs.begin(), costs.end(), 0.0);
   std::size_t count = 0;
-  while (count < costs.size() && costs[count] * static_cast<double>(workers) > kWorthwhile * left) {
+  while (count < costs.size() && costs[count] * static_cast<double>(workers) > kTeamCost * left) {
     left -= costs[count];
     ++count;
   }
-  return count;
+  constexpr std::size_t kManyRounds = 32;  // after them an uneven end is a few percent at most
+  constexpr double kWorthwhile = 0.97;     // costs are estimates
+  if (costs.size() - count > kManyRounds * workers) {
+    return count;
+  }
+  std::size_t best = count;
+  double least = time_to_finish(costs, best, workers);
+  for (std::size_t shared = count + 1; shared < count + workers && shared <= costs.size(); ++shared) {
+    const double time = time_to_finish(costs, shared, workers);
+    if (time < kWorthwhile * least) {
+      best = shared;
+      least = time;
+    }
+  }
+  return best;
 }
 
 double group_cost(std::span<const std::size_t> lengths, std::span<const std::size_t> group, int hidden_size) {

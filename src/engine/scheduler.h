@@ -23,8 +23,9 @@ namespace mlxe {
 [[nodiscard]] std::vector<std::vector<std::size_t>> schedule(std::span<const std::size_t> lengths,
                                                              std::size_t batch_tokens, std::size_t workers);
 
-/// How many of the first groups take clearly longer than a worker's fair share of what is left: while one worker sat
-/// over such a group, the others would run out of work, so all of them had better share it.
+/// How many of the first groups all workers had better share: those that take clearly longer than a worker's fair share
+/// of what is left, and where there are few groups, those that no worker would have a counterpart for (one of seven
+/// equal ones between two workers).
 /// \param costs  of each group, in any unit, falling as schedule() orders them
 [[nodiscard]] std::size_t num_shared_groups(std::span<const double> costs, std::size_t workers);
 

@@ -53,12 +53,25 @@ TEST(SharedGroups, AreThoseThatOutlastTheOthersWork) {
   EXPECT_EQ(shared({5, 5}, 2), 0U);          // one for each worker
   EXPECT_EQ(shared({6, 5}, 2), 0U);          // nearly even: not worth the meetings
   EXPECT_EQ(shared({6, 4}, 2), 2U);          // uneven: together they are done sooner
-  EXPECT_EQ(shared({4, 4, 3}, 2), 0U);       // 4 and 3 on one worker, 4 on the other
-  EXPECT_EQ(shared({100, 3, 3, 3}, 2), 1U);  // a long text among short ones
+  EXPECT_EQ(shared({4, 4, 3}, 2), 1U);       // 2.2 and 4 instead of 4 and 3
+  EXPECT_EQ(shared({100, 3, 3, 3}, 2), 1U);  // a long text among short ones; a fiftieth is not worth more meetings
   EXPECT_EQ(shared({100, 60, 3, 3}, 2), 2U);
   EXPECT_EQ(shared({7}, 1), 0U);
   EXPECT_EQ(shared({7}, 4), 1U);
   EXPECT_EQ(shared({}, 4), 0U);
+}
+
+TEST(SharedGroups, LeaveNoWorkerIdleAtTheEndWhereGroupsAreFew) {
+  const auto of_equals = [](std::size_t count, std::size_t workers) {
+    return num_shared_groups(std::vector<double>(count, 3.0), workers);
+  };
+  EXPECT_EQ(of_equals(7, 2), 1U);
+  EXPECT_EQ(of_equals(8, 2), 0U);
+  EXPECT_EQ(of_equals(9, 8), 1U);
+  EXPECT_EQ(of_equals(15, 8), 0U);  // seven together would take nearly as long as one round
+  EXPECT_EQ(of_equals(14, 8), 6U);
+  EXPECT_EQ(of_equals(7, 1), 0U);
+  EXPECT_EQ(of_equals(65, 2), 0U);  // a worker that idles for one of 33 rounds
 }
 
 TEST(GroupCost, CountsTokensAndTheirAttention) {
