@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "nn/token_choice.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "weights/weight_map.h"

@@ -13,6 +13,7 @@
 #include "models/architecture.h"
 #include "models/shared/host_tensor.h"
 #include "models/shared/take_weights.h"
+#include "nn/last_layer.h"
 
 namespace mlxe {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "nn/token_choice.h"
+#include "nn/last_layer.h"
 #include "tensor/ops.h"
 
 namespace mlxe {

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "nn/token_choice.h"
 #include "tensor/ops.h"
 
 namespace mlxe {

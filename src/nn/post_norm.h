@@ -1,7 +1,7 @@
 // The encoder layer that normalises after each residual sum: BERT's, and that of its relatives.
 #pragma once
 
-#include "nn/token_choice.h"
+#include "nn/last_layer.h"
 #include "tensor/ops.h"
 
 namespace mlxe {

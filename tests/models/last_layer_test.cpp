@@ -1,5 +1,5 @@
 // The last hidden states of chosen tokens have the bits that they have among all, in every architecture and precision.
-#include "nn/token_choice.h"
+#include "nn/last_layer.h"
 
 #include <gtest/gtest.h>
 
