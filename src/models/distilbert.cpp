@@ -79,10 +79,7 @@ class DistilBert final : public HeadedModel {
 
   Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor embedded = embeddings_.look_up(ops, batch, positions_in_rows(batch));
-    return through_layers(ops, layers_, embedded, wanted,
-                          [&](const PostNormLayer& layer, const Tensor& x, const TokenChoice& kept) {
-                            return post_norm_layer(ops, layer, spec_, x, batch, kept);
-                          });
+    return post_norm_layers(ops, layers_, spec_, embedded, batch, wanted);
   }
 
  private:

@@ -132,10 +132,7 @@ class New final : public HeadedModel {
   Tensor forward(Ops& ops, const PackedBatch& batch, const TokenChoice& wanted) const override {
     const Tensor rotary = rotary_table(ops, batch, rope_);
     const Tensor embedded = embeddings_.look_up(ops, batch);
-    return through_layers(ops, layers_, embedded, wanted,
-                          [&](const PostNormLayer& layer, const Tensor& x, const TokenChoice& kept) {
-                            return post_norm_layer(ops, layer, spec_, x, batch, kept, rotary);
-                          });
+    return post_norm_layers(ops, layers_, spec_, embedded, batch, wanted, rotary);
   }
 
  private:

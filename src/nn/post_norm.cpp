@@ -28,4 +28,12 @@ Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec&
   return ops.layer_norm(ops.linear(inner, layer.output, Activation::kNone, attended), layer.output_norm, spec.eps);
 }
 
+Tensor post_norm_layers(Ops& ops, const std::vector<PostNormLayer>& layers, const PostNormSpec& spec, const Tensor& x,
+                        const PackedBatch& batch, const TokenChoice& wanted, const Tensor& rotary_table) {
+  return through_layers(ops, layers, x, wanted,
+                        [&](const PostNormLayer& layer, const Tensor& in, const TokenChoice& kept) {
+                          return post_norm_layer(ops, layer, spec, in, batch, kept, rotary_table);
+                        });
+}
+
 }  // namespace mlxe

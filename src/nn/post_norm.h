@@ -1,6 +1,8 @@
 // The encoder layer that normalises after each residual sum: BERT's, and that of its relatives.
 #pragma once
 
+#include <vector>
+
 #include "nn/last_layer.h"
 #include "tensor/ops.h"
 
@@ -36,5 +38,12 @@ struct PostNormSpec {
 [[nodiscard]] Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
                                      const PackedBatch& batch, const TokenChoice& wanted,
                                      const Tensor& rotary_table = {});
+
+/// x through all layers.
+/// \param x  [tokens, hidden]
+/// \returns  [wanted tokens, hidden]
+[[nodiscard]] Tensor post_norm_layers(Ops& ops, const std::vector<PostNormLayer>& layers, const PostNormSpec& spec,
+                                      const Tensor& x, const PackedBatch& batch, const TokenChoice& wanted,
+                                      const Tensor& rotary_table = {});
 
 }  // namespace mlxe
