@@ -1,6 +1,7 @@
 // From device, precision and threads to a backend.
 #include "engine/make_backend.h"
 
+#include "engine/loader.h"
 #include "support/expect_error.h"
 
 namespace mlxe {
@@ -11,6 +12,15 @@ TEST(MakeBackend, MakesTheCpuBackendWithTheThreadsAskedFor) {
   EXPECT_EQ(info.device, "cpu");
   EXPECT_EQ(info.precision, "fp32");
   EXPECT_EQ(info.threads, 3);
+}
+
+// Their panels are expanded for every micro-batch anew.
+TEST(MakeBackend, GivesQuantizedWeightsLargerMicroBatches) {
+  const LoadOptions options = {.device = Device::kCpu, .threads = 1};
+  const auto batch_tokens = [&](const char* folder) {
+    return load_model(folder, options, make_backend(options)).backend->info().batch_tokens;
+  };
+  EXPECT_EQ(batch_tokens("tests/fixtures/bert-q4"), 2 * batch_tokens("tests/fixtures/bert-mean"));
 }
 
 TEST(MakeBackend, RefusesAbsurdThreadCounts) {

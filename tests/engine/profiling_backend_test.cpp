@@ -14,7 +14,7 @@
 namespace mlxe::testing {
 namespace {
 
-/// Two texts of 2 and 3 tokens through a product and causal attention; \returns the values.
+/// Two texts of 2 and 3 tokens through a product and causal attention, and then that of one token; \returns the values.
 std::vector<float> run(const LoadOptions& options) {
   const std::unique_ptr<Backend> backend = make_backend(options);
   const LinearWeight weight = backend->linear_weight(std::array{LinearPart{host_tensor(noise(4, 8, 1)), std::nullopt}});
@@ -28,6 +28,7 @@ std::vector<float> run(const LoadOptions& options) {
     const Tensor x = ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight);
     const AttentionSpec spec = {.num_heads = 1, .num_kv_heads = 1, .head_dim = 4, .right_window = 0};
     ops.read(ops.attention(x, x, x, batch, spec), out);
+    (void)ops.attention(x, x, x, batch, spec, std::vector<std::int32_t>{3});
   });
   return out;
 }
@@ -47,9 +48,9 @@ TEST(ProfilingBackend, ReportsEachOperationAndItsArithmetic) {
     found.emplace_back(one.name, one.operations);
     EXPECT_GE(one.seconds, 0.0);
   }
-  // 5 rows x 8 x 4 multiply-adds; 3 + 6 pairs of tokens, 4 values each, in two products.
+  // 5 rows x 8 x 4 multiply-adds; 3 + 6 pairs of tokens, 4 values each, in two products; then 2 pairs.
   const std::vector<std::pair<std::string, double>> want = {
-      {"gather_sum", 0.0}, {"linear 8 -> 4", 320.0}, {"attention", 144.0}, {"read", 0.0}};
+      {"gather_sum", 0.0}, {"linear 8 -> 4", 320.0}, {"attention", 144.0}, {"read", 0.0}, {"attention", 32.0}};
   EXPECT_EQ(found, want);
 }
 
