@@ -6,18 +6,22 @@
 
 namespace mlxe {
 
+/// To choose without a branch: loops over floats with one are not made vector code.
+[[nodiscard]] constexpr std::uint32_t all_ones_if(bool condition) {
+  return condition ? 0xFFFF'FFFFU : 0U;
+}
+
 /// Exact. A NaN keeps its sign and its bits.
 [[nodiscard]] constexpr float float16_to_float(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16U;
   const std::uint32_t magnitude = half & 0x7FFFU;
-  if (magnitude < 0x0400U) {
-    // Zero or subnormal: a multiple of 2^-24. Both steps are exact, and no subnormal float32 is involved.
-    const float value = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F;
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(value));
-  }
+  // Zero or subnormal: a multiple of 2^-24. Both steps are exact, and no subnormal float32 is involved.
+  const float small = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F;
   // The exponent's bias grows from 15 to 127; that of infinity and NaN (31) must become 255, twice as far away.
-  const std::uint32_t rebias = magnitude < 0x7C00U ? 112U << 23U : 224U << 23U;
-  return std::bit_cast<float>(sign | ((magnitude << 13U) + rebias));
+  const std::uint32_t rebias = 112U << 23U;
+  const std::uint32_t large = (magnitude << 13U) + rebias + (rebias & all_ones_if(magnitude >= 0x7C00U));
+  const std::uint32_t is_small = all_ones_if(magnitude < 0x0400U);
+  return std::bit_cast<float>(sign | (std::bit_cast<std::uint32_t>(small) & is_small) | (large & ~is_small));
 }
 
 /// Rounds to nearest, ties to even; 65520 and above become infinity. A NaN stays one (made quiet) and keeps its sign.

@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
-#include "base/half.h"
 #include "mlxe/error.h"
+#include "tensor/widen.h"
 
 namespace mlxe {
 namespace {
@@ -174,15 +174,9 @@ void dequantize(const HostTensor& weight, std::size_t first, std::size_t num_row
 
 void widen_scales(QuantizationMode mode, DType dtype, const std::byte* source, std::size_t count, float* out) {
   switch (dtype) {
-    case DType::kFloat32: std::memcpy(out, source, count * sizeof(float)); return;
+    case DType::kFloat32:
     case DType::kFloat16:
-    case DType::kBFloat16:
-      for (std::size_t i = 0; i < count; ++i) {
-        std::uint16_t bits = 0;
-        std::memcpy(&bits, source + i * sizeof(bits), sizeof(bits));
-        out[i] = dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
-      }
-      return;
+    case DType::kBFloat16: to_float32(dtype, source, count, out); return;
     case DType::kUInt8:
       for (std::size_t i = 0; i < count; ++i) {
         const auto code = std::to_integer<std::uint8_t>(source[i]);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,9 +12,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/half.h"
 #include "base/utf8.h"
 #include "mlxe/error.h"
+#include "tensor/widen.h"
 #include "weights/safetensors.h"
 
 namespace mlxe {
@@ -78,15 +77,7 @@ Key parse_key(std::string_view name) {
 
 std::vector<float> widened(const HostTensor& tensor) {
   std::vector<float> values(num_elements(tensor.shape));
-  if (tensor.dtype == DType::kFloat32) {
-    std::memcpy(values.data(), tensor.data, values.size() * sizeof(float));
-    return values;
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, tensor.data + i * sizeof(bits), sizeof(bits));
-    values[i] = tensor.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
-  }
+  to_float32(tensor.dtype, tensor.data, values.size(), values.data());
   return values;
 }
 

@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include <fmt/format.h>
 
-#include "base/half.h"
 #include "mlxe/error.h"
 #include "tensor/quantization.h"
+#include "tensor/widen.h"
 
 namespace mlxe::cpu {
 namespace {
@@ -46,22 +45,11 @@ void widen(const HostTensor& weight, std::size_t first, std::size_t count, float
     dequantize(weight, first / columns, count / columns, out);
     return;
   }
-  // The file may put a tensor at any byte, so everything goes through memcpy.
-  const std::byte* source = weight.data + first * size_bytes(weight.dtype);
-  switch (weight.dtype) {
-    case DType::kFloat32: std::memcpy(out, source, count * sizeof(float)); return;
-    case DType::kFloat16:
-    case DType::kBFloat16:
-      for (std::size_t i = 0; i < count; ++i) {
-        std::uint16_t bits = 0;
-        std::memcpy(&bits, source + i * sizeof(bits), sizeof(bits));
-        out[i] = weight.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
-      }
-      return;
-    default:
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("weight has dtype {}, wanted float32, float16 or bfloat16", to_string(weight.dtype)));
+  if (!is_float(weight.dtype)) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("weight has dtype {}, wanted float32, float16 or bfloat16", to_string(weight.dtype)));
   }
+  to_float32(weight.dtype, weight.data + first * size_bytes(weight.dtype), count, out);
 }
 
 namespace {

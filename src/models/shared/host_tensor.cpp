@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
-#include "base/half.h"
 #include "mlxe/error.h"
 #include "tensor/quantization.h"
+#include "tensor/widen.h"
 
 namespace mlxe {
 namespace {
@@ -115,15 +115,7 @@ std::vector<float> to_floats(const HostTensor& tensor) {
     dequantize(tensor, 0, values.size() / static_cast<std::size_t>(tensor.shape.back()), values.data());
     return values;
   }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (tensor.dtype == DType::kFloat32) {
-      std::memcpy(&values[i], tensor.data + i * sizeof(float), sizeof(float));
-    } else {
-      std::uint16_t bits = 0;
-      std::memcpy(&bits, tensor.data + i * sizeof(bits), sizeof(bits));
-      values[i] = tensor.dtype == DType::kFloat16 ? float16_to_float(bits) : bfloat16_to_float(bits);
-    }
-  }
+  to_float32(tensor.dtype, tensor.data, values.size(), values.data());
   return values;
 }
 
