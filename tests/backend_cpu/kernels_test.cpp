@@ -23,14 +23,18 @@ class Kernels : public ::testing::TestWithParam<KernelTable> {
   const VectorKernels& vector() const { return *GetParam().vector; }
   struct Attention {
     const AttentionKernels* kernels;
-    double error;  // allowed
+    double error;         // allowed
+    double weight_error;  // allowed of a weight, relative, where scores are exact
   };
   std::vector<Attention> attentions() const {
     // Scores go up to 60. Float32 rounds them by 6e-8 of that: 4e-6 in the exponent. bf16 queries and keys, 2^-9 each,
     // leave the largest scores about 0.1 off, and so the weights 10 %. int16 divides their lengths by 45,000: scores
     // are off by 2 sqrt(2 / 12) / 45000 of both lengths' product, 24 to 50, or 0.001 at worst.
-    std::vector<Attention> all = {
-        {GetParam().attention_fp32, 2e-5}, {GetParam().attention_bf16, 0.15}, {GetParam().attention_int16, 2e-2}};
+    // A logarithm to base 2 of -14 is rounded by 5e-7; bf16 rounds weights by up to 2^-8, after an exponential that is
+    // off by 1.1e-4; a score of -10 is off by half of int16's steps of each factor, 2^-15 or so of it.
+    std::vector<Attention> all = {{GetParam().attention_fp32, 2e-5, 2e-6},
+                                  {GetParam().attention_bf16, 0.15, 0x1p-8 + 2e-4},
+                                  {GetParam().attention_int16, 2e-2, 5e-4}};
     std::erase_if(all, [](const Attention& one) { return one.kernels == nullptr; });
     return all;
   }
@@ -334,6 +338,20 @@ TEST_P(Kernels, AttentionOverOneTokenIsItsValue) {
     const std::vector<float> q = noise(8, 1);
     const std::vector<float> v = {1.0F, -2.0F, 0.5F, 4.0F, 0.0F, -0.25F, 8.0F, 1.5F};  // exact at bf16
     EXPECT_EQ(attend(*one.kernels, q, q, v, 1, 8, {.keys = 1}), v);
+  }
+}
+
+TEST_P(Kernels, AttentionWeighsAKeyAsExactlyAsItsPrecision) {
+  for (const Attention& one : attentions()) {
+    for (int i = 1; i < 160; ++i) {
+      // Key 1 scores -i / 16, exactly at every precision, and key 0 nothing. Only key 1 has a value.
+      const std::vector<float> q = {1.0F, 0.0F, 1.0F, 0.0F};
+      const std::vector<float> k = {0.0F, 0.0F, -static_cast<float>(i) / 32.0F, 0.0F};
+      const std::vector<float> v = {0.0F, 0.0F, 1.0F, 0.0F};
+      const float got = attend(*one.kernels, q, k, v, 2, 2, {.keys = 2})[0];
+      const double weight = std::exp(-i / 16.0);
+      EXPECT_NEAR(static_cast<double>(got) * (1.0 + weight) / weight, 1.0, one.weight_error) << "score " << -i / 16.0;
+    }
   }
 }
 

@@ -50,10 +50,10 @@ struct F32 {
     const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23);
     return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(exponent))};
   }
-  /// The first `count` lanes, then zeros.
-  F32 first(int count) const { return {_mm256_and_ps(v, _mm256_castsi256_ps(mask(count)))}; }
-  /// `count` zeros, then the lanes from there on.
-  F32 after(int count) const { return {_mm256_andnot_ps(_mm256_castsi256_ps(mask(count)), v)}; }
+  /// Lanes [begin, end), which may lie beyond the vector; zeros in the others.
+  F32 between(int begin, int end) const {
+    return {_mm256_and_ps(v, _mm256_castsi256_ps(_mm256_andnot_si256(mask(begin), mask(end))))};
+  }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
@@ -93,6 +93,20 @@ struct F32 {
     for (int c = 0; c < 4; ++c) {
       m[c].v = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
       m[4 + c].v = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
+    }
+  }
+  /// Runs of kRun lanes of a and b by turns: half of them in low, the others, in the same order, in high.
+  template <int kRun>
+  static inline __attribute__((always_inline)) void zip(F32 a, F32 b, F32& low, F32& high) {
+    if constexpr (kRun == 1) {
+      low.v = _mm256_unpacklo_ps(a.v, b.v);
+      high.v = _mm256_unpackhi_ps(a.v, b.v);
+    } else if constexpr (kRun == 2) {
+      low.v = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a.v), _mm256_castps_pd(b.v)));
+      high.v = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a.v), _mm256_castps_pd(b.v)));
+    } else {
+      low.v = _mm256_permute2f128_ps(a.v, b.v, 0x20);
+      high.v = _mm256_permute2f128_ps(a.v, b.v, 0x31);
     }
   }
   float sum() const {

@@ -49,10 +49,12 @@ struct F32 {
   }
   /// a * 2^n for whole n in [-126, 127].
   static F32 scale_by_power(F32 a, F32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
-  /// The first `count` lanes, then zeros.
-  F32 first(int count) const { return {_mm512_maskz_mov_ps(mask(count), v)}; }
-  /// `count` zeros, then the lanes from there on.
-  F32 after(int count) const { return {_mm512_maskz_mov_ps(static_cast<__mmask16>(~mask(count)), v)}; }
+  /// Lanes [begin, end), which may lie beyond the vector; zeros in the others.
+  F32 between(int begin, int end) const {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __mmask16 before_end = _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(end));
+    return {_mm512_maskz_mov_ps(_mm512_mask_cmpge_epi32_mask(before_end, lanes, _mm512_set1_epi32(begin)), v)};
+  }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
@@ -95,6 +97,20 @@ struct F32 {
       m[8 + c].v = _mm512_shuffle_f32x4(even_low, even_high, 0xDD);
       m[4 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
       m[12 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD);
+    }
+  }
+  /// Runs of kRun lanes of a and b by turns: half of them in low, the others, in the same order, in high.
+  template <int kRun>
+  static inline __attribute__((always_inline)) void zip(F32 a, F32 b, F32& low, F32& high) {
+    if constexpr (kRun == 1) {
+      low.v = _mm512_unpacklo_ps(a.v, b.v);
+      high.v = _mm512_unpackhi_ps(a.v, b.v);
+    } else if constexpr (kRun == 2) {
+      low.v = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a.v), _mm512_castps_pd(b.v)));
+      high.v = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a.v), _mm512_castps_pd(b.v)));
+    } else {
+      low.v = _mm512_shuffle_f32x4(a.v, b.v, 0x88);
+      high.v = _mm512_shuffle_f32x4(a.v, b.v, 0xDD);
     }
   }
   float sum() const { return _mm512_reduce_add_ps(v); }

@@ -35,6 +35,10 @@ struct Bf16Product {
     return 1.0F;
   }
 
+  /// Words (values[0][0], values[0][1]), ...; those of values[1] follow.
+  static void store_row(const Vector (&values)[2], void* words) {
+    _mm512_storeu_si512(words, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(values[1].v, values[0].v)));
+  }
   /// Words (values[0][i], values[1][i]).
   static void store_words(const Vector (&values)[2], void* words) {
     const auto halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(values[1].v, values[0].v));

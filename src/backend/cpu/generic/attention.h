@@ -59,14 +59,10 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, 
   }
   const float left_scale = args.bucket_of_distance != nullptr ? 1.0F : args.scale;
   KeyRange keys[kQueries];
-  for (int r = 0; r < rows; ++r) {
-    const KeyRange visible = visible_keys(args, query + r, 1);
-    const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
-    keys[r] = {begin, larger(smaller(visible.end - first, tile.end), begin)};
-    if (args.biased) {
-      add_biases(args, head, query + r, {keys[r].begin + first, keys[r].end + first}, left_scale,
-                 scores + r * ld_scores - first);
-    }
+  find_keys(args, query, rows, first, tile, keys);
+  for (int r = 0; r < rows && args.biased; ++r) {
+    add_biases(args, head, query + r, {keys[r].begin + first, keys[r].end + first}, left_scale,
+               scores + r * ld_scores - first);
   }
   float keep[kQueries];
   soften_tile<Values, kQueries>(scores, ld_scores, rows, keys, tile, args.biased ? 1.0F : args.scale, largest, total,

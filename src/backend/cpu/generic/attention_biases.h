@@ -21,6 +21,22 @@ inline KeyRange visible_keys(const AttentionArgs& args, int query, int rows) {
   return {begin, end};
 }
 
+/// Those of a tile's keys that each of its queries sees; places are counted from the block's first key on.
+/// \param keys  [rows] written; empty ranges lie inside the tile too
+inline void find_keys(const AttentionArgs& args, int query, int rows, int first, KeyRange tile, KeyRange* keys) {
+  const auto keys_of = [&](KeyRange visible) {
+    const int begin = smaller(larger(visible.begin - first, tile.begin), tile.end);
+    return KeyRange{begin, larger(smaller(visible.end - first, tile.end), begin)};
+  };
+  // From one query to the next a window moves on or stays.
+  const KeyRange visible = visible_keys(args, query, 1);
+  const KeyRange last_visible = visible_keys(args, query + rows - 1, 1);
+  const bool all_see_the_same = visible.begin == last_visible.begin && visible.end == last_visible.end;
+  for (int r = 0; r < rows; ++r) {
+    keys[r] = r == 0 || !all_see_the_same ? keys_of(visible_keys(args, query + r, 1)) : keys[0];
+  }
+}
+
 /// Writes AttentionScratch::rows_of_distance and mirrored_rows.
 template <class A, int kQueries, int kVectors>
 void find_rows_of_distances(const AttentionArgs& args, const AttentionScratch<A, kQueries, kVectors>& at) {

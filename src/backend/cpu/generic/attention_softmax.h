@@ -10,18 +10,26 @@ namespace {  // each translation unit its own: several compile this with differe
 constexpr float kMinusInfinity = -__builtin_inff();  // the largest score of a query that has seen nothing
 constexpr float kLog2E = 1.44269504F;
 
-/// 2^x for x <= 0, and 2^-126 below that: relative error below 2e-7. NaN stays NaN.
-/// 2^x = 2^n 2^r with |r| <= 0.5; polynomial fitted for least relative error.
-template <class V>
+/// 2^x for x <= 0, and 2^-126 below that. NaN stays NaN, and 2^0 is 1.
+/// 2^x = 2^n 2^r with |r| <= 0.5; polynomials fitted for least relative error.
+/// \tparam kFine  relative error below 2e-7, else 1.1e-4: a thirtieth of what rounding to bf16 may add
+template <class V, bool kFine = true>
 inline __attribute__((always_inline)) V exp2_of_negative(V x) {
   const V clamped = V::max(V::set1(-126.0F), x);
   const V n = V::round(clamped);
   const V r = clamped - n;
-  V p = V::set1(1.326472731307149e-3F);
-  p = V::fma(p, r, V::set1(9.671512991189957e-3F));
-  p = V::fma(p, r, V::set1(5.550733581185341e-2F));
-  p = V::fma(p, r, V::set1(0.24022242426872253F));
-  p = V::fma(p, r, V::set1(0.6931470036506653F));
+  V p;
+  if constexpr (kFine) {
+    p = V::set1(1.326472731307149e-3F);
+    p = V::fma(p, r, V::set1(9.671512991189957e-3F));
+    p = V::fma(p, r, V::set1(5.550733581185341e-2F));
+    p = V::fma(p, r, V::set1(0.24022242426872253F));
+    p = V::fma(p, r, V::set1(0.6931470036506653F));
+  } else {
+    p = V::set1(5.500892922282219e-2F);
+    p = V::fma(p, r, V::set1(0.24221095442771912F));
+    p = V::fma(p, r, V::set1(0.6932829022407532F));
+  }
   return V::scale_by_power(V::fma(p, r, V::set1(1.0F)), n);
 }
 
@@ -34,6 +42,21 @@ struct Sum {
   static V of(V a, V b) { return a + b; }
 };
 
+/// m[0] takes all m[0 .. kCount): halves of two that lie side by side are combined, until one is left.
+template <class V, template <class> class Combine, int kCount>
+inline __attribute__((always_inline)) void fold(V (&m)[V::kWidth]) {
+  if constexpr (kCount > 1) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount / 2; ++i) {
+      V low;
+      V high;
+      V::template zip<V::kWidth / kCount>(m[2 * i], m[2 * i + 1], low, high);
+      m[i] = Combine<V>::of(low, high);
+    }
+    fold<V, Combine, kCount / 2>(m);
+  }
+}
+
 /// The lanes of each of V::kWidth rows combined; the result of row r is in lane r.
 template <class V, template <class> class Combine>
 inline __attribute__((always_inline)) V combine_lanes(const float (*rows)[V::kWidth]) {
@@ -42,14 +65,7 @@ inline __attribute__((always_inline)) V combine_lanes(const float (*rows)[V::kWi
   for (int r = 0; r < V::kWidth; ++r) {
     m[r] = V::load(rows[r]);
   }
-  V::transpose(m);
-#pragma GCC unroll 4
-  for (int step = V::kWidth / 2; step > 0; step /= 2) {
-#pragma GCC unroll 8
-    for (int i = 0; i < step; ++i) {
-      m[i] = Combine<V>::of(m[i], m[i + step]);
-    }
-  }
+  fold<V, Combine, V::kWidth>(m);
   return m[0];
 }
 
@@ -72,34 +88,36 @@ V largest_scores(float* scores, KeyRange keys) {
 template <class P>
 typename P::Vector exponentiate(float* scores, KeyRange keys, KeyRange tile, float factor, float largest) {
   using V = typename P::Vector;
+  constexpr int kWidth = V::kWidth;
+  constexpr int kAtOnce = P::kValues;  // vectors that make one of words
+  constexpr int kStep = kAtOnce * kWidth;
+  constexpr bool kFine = kAtOnce == 1;
   float* words = scores + tile.begin;  // never before the scores that are still to be read
-  const auto put = [&](V p) {
-    if constexpr (P::kValues == 1) {
-      p.store(words);
-    } else {
-      P::store_narrow(p, words);
-    }
-    words += V::kWidth / P::kValues;
-  };
-  int s = tile.begin;
-  for (; s + V::kWidth <= keys.begin; s += V::kWidth) {
-    put(V::zero());
-  }
   V sum = V::zero();
-  for (; s < keys.end; s += V::kWidth) {
-    V p = exp2_of_negative((V::load(scores + s) - V::set1(largest)) * V::set1(factor));
-    if (s < keys.begin) {
-      p = p.after(keys.begin - s);
+  const auto put = [&](int begin, int end, const auto& keep_seen) __attribute__((always_inline)) {
+    for (int key = begin; key < end; key += kStep) {
+      V weights[kAtOnce];
+#pragma GCC unroll 2
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int first = key + i * kWidth;
+        const V logarithm = (V::load(scores + first) - V::set1(largest)) * V::set1(factor);
+        weights[i] = keep_seen(exp2_of_negative<V, kFine>(logarithm), first);
+        sum = sum + weights[i];
+      }
+      P::store_row(weights, words);
+      words += kWidth;
     }
-    if (s + V::kWidth > keys.end) {
-      p = p.first(keys.end - s);
-    }
-    sum = sum + p;
-    put(p);
-  }
-  for (; s < tile.end; s += V::kWidth) {
-    put(V::zero());
-  }
+  };
+  // Of a key that is not seen the weight may be anything before it is put to zero.
+  const auto keep_some = [&](V weight, int first) __attribute__((always_inline)) {
+    return weight.between(keys.begin - first, keys.end - first);
+  };
+  const auto keep_all = [](V weight, int /*first*/) __attribute__((always_inline)) { return weight; };
+  const int whole_begin = smaller(tile.begin + round_up(keys.begin - tile.begin, kStep), tile.end);
+  const int whole_end = larger(tile.begin + (keys.end - tile.begin) / kStep * kStep, whole_begin);
+  put(tile.begin, whole_begin, keep_some);
+  put(whole_begin, whole_end, keep_all);
+  put(whole_end, tile.end, keep_some);
   return sum;
 }
 

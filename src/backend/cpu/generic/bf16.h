@@ -9,10 +9,17 @@ namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
 
 /// x[count] to words, the last one filled up with zero; words may begin where x does.
-/// P::store_narrow(V, p) writes a vector as bf16.
+/// P::store_row({V, V}, p) writes two vectors as bf16, P::store_narrow(V, p) one.
 template <class P>
 void convert_bf16(const float* x, int count, void* words) {
-  store_halves<typename P::Vector>(x, count, words, [](typename P::Vector v, void* p) { P::store_narrow(v, p); });
+  using V = typename P::Vector;
+  constexpr int kStep = 2 * V::kWidth;
+  auto* out = static_cast<std::byte*>(words);
+  int i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    P::store_row({V::load(x + i), V::load(x + i + V::kWidth)}, out + 2 * i);
+  }
+  store_halves<V>(x + i, count - i, out + 2 * i, [](V v, void* p) { P::store_narrow(v, p); });
 }
 
 template <class P>

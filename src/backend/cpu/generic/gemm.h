@@ -26,7 +26,10 @@ struct Fp32Product {
   static Words broadcast(const std::int32_t* p) { return V::set1(*reinterpret_cast<const float*>(p)); }
   static Accumulator multiply_add(Words a, Words b, Accumulator sum) { return V::fma(a, b, sum); }
   static V to_float(Accumulator sum) { return sum; }
+  /// Vectors of values of which kValues make a word.
   static void store_words(const V (&values)[1], void* p) { values[0].store(static_cast<float*>(p)); }
+  /// Vectors of values that follow each other in a row.
+  static void store_row(const V (&values)[1], void* p) { values[0].store(static_cast<float*>(p)); }
 };
 
 /// What a tile asks for on its way, for the tiles after it: its share of the panel that comes next. Without it the

@@ -33,6 +33,7 @@ template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
 constexpr AttentionKernels attention_kernels() {
   using A = AttentionProducts<Scores, Values, kRows>;
   constexpr int kQueries = kTiles * kRows;
+  static_assert(kVectors % Values::kValues == 0, "weights are written in steps of whole vectors of words");
   return {.attention = attention<A, kQueries, kVectors>,
           .scratch_floats = attention_scratch_floats<A, kQueries, kVectors>,
           .position_panel = kVectors * A::Vector::kWidth,

@@ -42,6 +42,10 @@ struct WidenedBf16 {
     return ((is_number & rounded) | (I::equal(is_number, I::set1(0)) & special)) >> 16;
   }
   static void store_narrow(Vector x, void* p) { narrow(x).store_low_halves(p); }
+  static void store_row(const Vector (&values)[2], void* p) {
+    store_narrow(values[0], p);
+    store_narrow(values[1], static_cast<std::byte*>(p) + 2 * Vector::kWidth);
+  }
   static void store_words(const Vector (&values)[2], void* p) {
     (narrow(values[0]) | (narrow(values[1]) << 16)).as_float().store(static_cast<float*>(p));
   }

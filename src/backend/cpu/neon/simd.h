@@ -61,10 +61,10 @@ struct F32 {
     const int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127)), 23);
     return {vmulq_f32(a.v, vreinterpretq_f32_s32(exponent))};
   }
-  /// The first `count` lanes, then zeros.
-  F32 first(int count) const { return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), mask(count)))}; }
-  /// `count` zeros, then the lanes from there on.
-  F32 after(int count) const { return {vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(v), mask(count)))}; }
+  /// Lanes [begin, end), which may lie beyond the vector; zeros in the others.
+  F32 between(int begin, int end) const {
+    return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), vbicq_u32(mask(end), mask(begin))))};
+  }
   /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
@@ -81,6 +81,17 @@ struct F32 {
     m[1].v = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
     m[2].v = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
     m[3].v = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+  }
+  /// Runs of kRun lanes of a and b by turns: half of them in low, the others, in the same order, in high.
+  template <int kRun>
+  static inline __attribute__((always_inline)) void zip(F32 a, F32 b, F32& low, F32& high) {
+    if constexpr (kRun == 1) {
+      low.v = vzip1q_f32(a.v, b.v);
+      high.v = vzip2q_f32(a.v, b.v);
+    } else {
+      low.v = vcombine_f32(vget_low_f32(a.v), vget_low_f32(b.v));
+      high.v = vcombine_f32(vget_high_f32(a.v), vget_high_f32(b.v));
+    }
   }
   float sum() const { return vaddvq_f32(v); }
   float largest() const { return vmaxvq_f32(v); }

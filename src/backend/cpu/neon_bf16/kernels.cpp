@@ -36,6 +36,11 @@ struct Bf16Product {
     return 1.0F;
   }
 
+  /// Words (values[0][0], values[0][1]), ...; those of values[1] follow.
+  static void store_row(const Vector (&values)[2], void* words) {
+    const uint16x8_t halves = vcombine_u16(narrow(values[0]), narrow(values[1]));
+    __builtin_memcpy(words, &halves, sizeof halves);
+  }
   /// Words (values[0][i], values[1][i]).
   static void store_words(const Vector (&values)[2], void* words) {
     const uint32x4_t pairs = vorrq_u32(vmovl_u16(narrow(values[0])), vshlq_n_u32(vmovl_u16(narrow(values[1])), 16));

@@ -54,19 +54,11 @@ struct F32 {
     const RawInt exponent = (__builtin_convertvector(n.v, RawInt) + 127) << 23;
     return {a.v * reinterpret_cast<Raw>(exponent)};
   }
-  /// The first `count` lanes, then zeros.
-  F32 first(int count) const {
+  /// Lanes [begin, end), which may lie beyond the vector; zeros in the others.
+  F32 between(int begin, int end) const {
     F32 kept = zero();
-    for (int i = 0; i < count; ++i) {
-      kept.v[i] = v[i];
-    }
-    return kept;
-  }
-  /// `count` zeros, then the lanes from there on.
-  F32 after(int count) const {
-    F32 kept = zero();
-    for (int i = count; i < kWidth; ++i) {
-      kept.v[i] = v[i];
+    for (int i = 0; i < kWidth; ++i) {
+      kept.v[i] = begin <= i && i < end ? v[i] : 0.0F;
     }
     return kept;
   }
@@ -79,6 +71,14 @@ struct F32 {
         m[j].v[i] = x;
       }
     }
+  }
+  /// Runs of kRun lanes of a and b by turns: half of them in low, the others, in the same order, in high.
+  template <int kRun>
+  static void zip(F32 a, F32 b, F32& low, F32& high) {
+    const Raw x = a.v;
+    const Raw y = b.v;
+    low.v = kRun == 1 ? Raw{x[0], y[0], x[1], y[1]} : Raw{x[0], x[1], y[0], y[1]};
+    high.v = kRun == 1 ? Raw{x[2], y[2], x[3], y[3]} : Raw{x[2], x[3], y[2], y[3]};
   }
   float sum() const { return (v[0] + v[2]) + (v[1] + v[3]); }
   float largest() const {
