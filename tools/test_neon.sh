@@ -1,6 +1,6 @@
 #!/bin/sh
-# Cross-compiles the CPU backend and its tests for 64-bit ARM and runs them under emulation: NEON, int8 dot products
-# and BF16. Needs Debian's g++-12-aarch64-linux-gnu, qemu-user, libfmt-dev and googletest. No part of `make test`.
+# Cross-compiles the CPU backend and its tests for 64-bit ARM and runs them under emulation: NEON, int8 dot products,
+# I8MM and BF16. Needs Debian's g++-12-aarch64-linux-gnu, qemu-user, libfmt-dev and googletest. No part of `make test`.
 # Usage: tools/test_neon.sh [arguments of the test program]; under emulation all of them take minutes.
 set -eu
 cd "$(dirname "$0")/.."
@@ -45,6 +45,7 @@ done
 compile src/backend/cpu/portable/kernels.cpp $kernel_flags
 compile src/backend/cpu/neon/kernels.cpp $kernel_flags
 compile src/backend/cpu/neon_dot/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod
+compile src/backend/cpu/neon_i8mm/kernels.cpp $kernel_flags -march=armv8.2-a+i8mm -fno-schedule-insns
 compile src/backend/cpu/neon_bf16/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod+bf16
 xargs -P "${JOBS:-2}" -I{} sh -c '{}' < $out/commands
 aarch64-linux-gnu-g++-12 -static $objects -o $out/test_backend_cpu

@@ -40,7 +40,8 @@ Loop loop_of(const cpu::MatrixKernels& kernels) {
       {&cpu::kAvx2Int16, multiply_add_avx2_int16},
 #elif defined(__aarch64__)
       {&cpu::kNeonBf16, multiply_add_neon_bf16},    {&cpu::kNeonInt8, multiply_add_neon_dot},
-      {&cpu::kNeonFp32, multiply_add_neon},         {&cpu::kNeonWidenedBf16, multiply_add_neon},
+      {&cpu::kNeonI8mm, multiply_add_neon_i8mm},    {&cpu::kNeonFp32, multiply_add_neon},
+      {&cpu::kNeonWidenedBf16, multiply_add_neon},
 #endif
       {&cpu::kPortableFp32, multiply_add_portable},
       {&cpu::kPortableWidenedBf16, multiply_add_portable},

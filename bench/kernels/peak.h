@@ -27,6 +27,7 @@ double multiply_add_avx512_vnni_int16(long iterations, float* sink);
 #elif defined(__aarch64__)
 double multiply_add_neon(long iterations, float* sink);
 double multiply_add_neon_dot(long iterations, float* sink);
+double multiply_add_neon_i8mm(long iterations, float* sink);
 double multiply_add_neon_bf16(long iterations, float* sink);
 #endif
 

@@ -39,13 +39,15 @@ bool has_slow_bf16() {
 struct ArmFeatures {
   bool dot_products = false;
   bool bf16 = false;
+  bool int8_matrices = false;
 };
 
 ArmFeatures arm_features() {
 #if defined(__linux__)
-  // HWCAP_ASIMDDP and HWCAP2_BF16 of the kernel's interface, which older headers lack.
+  // HWCAP_ASIMDDP, HWCAP2_BF16 and HWCAP2_I8MM of the kernel's interface, which older headers lack.
   return {.dot_products = (getauxval(AT_HWCAP) & (1UL << 20U)) != 0,
-          .bf16 = (getauxval(AT_HWCAP2) & (1UL << 14U)) != 0};
+          .bf16 = (getauxval(AT_HWCAP2) & (1UL << 14U)) != 0,
+          .int8_matrices = (getauxval(AT_HWCAP2) & (1UL << 13U)) != 0};
 #else
   return {};
 #endif
@@ -143,6 +145,13 @@ std::vector<KernelTable> find_kernels() {
     table.bf16_is_widened = false;
     table.attention_bf16 = &kNeonAttentionBf16;
     table.automatic = &kNeonBf16;
+    found.insert(found.begin(), table);
+  }
+  if (features.dot_products && features.int8_matrices) {
+    table.name = "neon_i8mm";
+    table.description =
+        features.bf16 ? "NEON with BF16 dot products and int8 matrix products" : "NEON with int8 matrix products";
+    table.int8 = &kNeonI8mm;
     found.insert(found.begin(), table);
   }
 #endif

@@ -256,6 +256,7 @@ extern const AttentionKernels kNeonAttentionFp32;
 extern const MatrixKernels kNeonFp32;
 extern const MatrixKernels kNeonWidenedBf16;
 extern const MatrixKernels kNeonInt8;              ///< needs dot products
+extern const MatrixKernels kNeonI8mm;              ///< int8; needs I8MM
 extern const MatrixKernels kNeonBf16;              ///< needs BF16
 extern const AttentionKernels kNeonAttentionBf16;  ///< needs BF16
 #endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cpu/generic/activations.h"
+#include "backend/cpu/generic/row_pairs.h"
 #include "backend/cpu/kernel_table.h"
 
 namespace mlxe::cpu::generic {
@@ -254,7 +255,12 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead
                WaitingTiles<P, kMaxRows, kVectors>& waiting) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
-  multiply_tile<P, kRows, kVectors>(args, static_cast<const std::int32_t*>(args.a) + row * args.lda, b, ahead, sum);
+  const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + row * args.lda;
+  if constexpr (TakesRowPairs<P>) {
+    multiply_row_pairs<P, kRows, kVectors>(args, a, b, ahead, sum);
+  } else {
+    multiply_tile<P, kRows, kVectors>(args, a, b, ahead, sum);
+  }
   bool has_rest = false;
   if constexpr (P::kOffset) {
     for (int r = 0; args.rest != nullptr && r < kRows; ++r) {

@@ -13,6 +13,23 @@ namespace {  // each translation unit its own: several compile this with differe
 // Weights are symmetric, in steps of each output column's own size. Activations run from each row's smallest value to
 // its largest, which also serves GELU's outputs, where a symmetric scale would leave half of its steps unused.
 
+/// Where word `word` of column `column` lies in a panel.
+template <class P, int kPanel>
+constexpr std::ptrdiff_t place_in_panel(int word, int column) {
+  constexpr int kBeside = kWordsSideBySide<P>;
+  return (static_cast<std::ptrdiff_t>(word / kBeside) * kPanel + column) * kBeside + word % kBeside;
+}
+
+/// One word of each of a vector's columns, from where the first one's lies.
+template <class P, class I>
+inline __attribute__((always_inline)) I load_columns(const std::uint32_t* words) {
+  if constexpr (kWordsSideBySide<P> == 2) {
+    return I::load_every_second(words);
+  } else {
+    return I::load(words);
+  }
+}
+
 /// Of kWidth rows of w[k], `count` of which there are: the largest sums of positive or of negative weights whose
 /// products meet in 16 bits.
 template <class P>
@@ -101,7 +118,7 @@ void pack_panel_int8(const float* w, int count, int k, void* panel, float* colum
       std::int32_t codes[kWords];
       (code + V::set1(128.0F)).template store_bytes<0x80>(reinterpret_cast<std::uint8_t*>(codes));
       for (int i = 0; i < kWords && word + i < words; ++i) {
-        out[static_cast<std::ptrdiff_t>(word + i) * kPanel + j] = codes[i];
+        out[place_in_panel<P, kPanel>(word + i, j)] = codes[i];
       }
     }
     column_sum[j] = sum.sum();
@@ -158,7 +175,6 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
                        float* row_scale, float* row_offset, float* row_mean) {
   using V = typename P::Vector;
   constexpr std::uint8_t kFlip = P::kSignedRows ? 0x80 : 0;  // q - 128 in two's complement
-  static_assert(P::kValues * P::kWordsAtOnce <= V::kWidth, "one tail fills the last words");
   const int padded = padded_values<P>(k);
   for (int r = 0; r < rows; ++r) {
     const float* row = x + r * ldx;
@@ -176,10 +192,10 @@ void prepare_rows_int8(const float* x, std::ptrdiff_t ldx, int rows, int k, void
     for (; p + V::kWidth <= k; p += V::kWidth) {
       quantize(V::load(row + p)).template store_bytes<kFlip>(out + p);
     }
-    if (p < padded) {
+    for (; p < padded; p += V::kWidth) {
       std::uint8_t tail[V::kWidth];
-      quantize(load_values<V>(row, p, k)).template store_bytes<kFlip>(tail);
-      for (int i = 0; p + i < padded; ++i) {
+      quantize(p < k ? load_values<V>(row, p, k) : V::zero()).template store_bytes<kFlip>(tail);
+      for (int i = 0; i < V::kWidth && p + i < padded; ++i) {
         out[p + i] = tail[i];
       }
     }
@@ -199,11 +215,12 @@ void multiply_features(const FeatureArgs& args) {
       column = V::zero();
     }
     for (int i = 0; i < args.count; ++i) {
-      const std::uint32_t* words = b + static_cast<std::ptrdiff_t>(args.features[i] / P::kValues) * kPanel;
+      const int word = args.features[i] / P::kValues;
       const int shift = 8 * (args.features[i] % P::kValues);
       const V value = V::set1(args.values[i]);
       for (int j = 0; j < kVectors; ++j) {
-        const I code = ((I::load(words + j * V::kWidth) >> shift) + I::set1(128)) & I::set1(255);
+        const std::uint32_t* words = b + place_in_panel<P, kPanel>(word, j * V::kWidth);
+        const I code = ((load_columns<P, I>(words) >> shift) + I::set1(128)) & I::set1(255);
         sum[j] = V::fma(value, code.to_float() - offset, sum[j]);
       }
     }
