@@ -168,31 +168,43 @@ def disturbed(turn: dict) -> bool:
     return any(result["others"] > DISTURBED for result in turn.values())
 
 
-def peak_of_a_thread(precision: str) -> float:
-    """Operations a second, in units of 1e9, of a loop of the instruction that the kernels of a precision are made of."""
-    command = [harness.program().with_name("bench_kernels"), "--benchmark_filter=^copy/256x384$"]
+def weight_bytes(model: Path, precision: str) -> int:
+    """Of the weights that every token meets. At int8 some stay at 16 bits, which is not counted."""
+    return architectures.matrices(model) * {"fp32": 4, "bf16": 2, "int16": 2, "int8": 1}[precision]
+
+
+def limits_of_machine(model: Path, precision: str, threads: int) -> dict:
+    """Operations a second that all threads do in a loop of the instruction that the kernels of a precision are made of,
+    and bytes a second that they read of as many as the weights have."""
+    command = [
+        harness.program().with_name("bench_kernels"), "--benchmark_filter=^copy/256x384$",
+        f"--read_bytes={weight_bytes(model, precision)}", f"--read_threads={threads}",
+    ]  # fmt: skip
     machine = json.loads(harness.run(command).output.splitlines()[0])
-    return machine["peak_gops"][precision]
+    return {"operations": machine["peak_gops"][precision] * 1e9 * threads, "bytes": machine["read_gbytes_per_s"] * 1e9}
 
 
-def share_of_peak(result: dict, model: Path, peak: float, threads: int) -> float:
+def share_of_peak(result: dict, model: Path, operations: float) -> float:
     """The rate of the products with weights, of real tokens alone, over what all threads could multiply."""
-    return result["tokens_per_s"] * 2 * architectures.matrices(model) / (peak * 1e9 * threads)
+    return result["tokens_per_s"] * 2 * architectures.matrices(model) / operations
 
 
 def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: int, log) -> list:
     """Turns until enough quiet ones are there, at most twice as many as wanted."""
     turns = []
-    has_peak = harness.program().with_name("bench_kernels").exists()
+    has_limits = harness.program().with_name("bench_kernels").exists()
     with tempfile.TemporaryDirectory() as folder:
         while sum(not disturbed(turn) for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
             turn = {}
-            peak = peak_of_a_thread(group[0].precision) if has_peak else None
+            precision = group[0].precision
+            limits = limits_of_machine(place.model, precision, work.threads) if has_limits else None
             for contender in group:
                 with tempfile.TemporaryDirectory(dir=folder) as own:
                     result = one_run(contender, place, corpus, work, Path(own))
-                if peak and contender.precision == group[0].precision:  # others have another instruction
-                    result["share_of_peak"] = share_of_peak(result, place.model, peak, work.threads)
+                if limits and contender.precision == precision:  # others have another instruction
+                    result["share_of_peak"] = share_of_peak(result, place.model, limits["operations"])
+                if limits and contender is group[0]:
+                    result["read_ms"] = weight_bytes(place.model, precision) / limits["bytes"] * 1e3
                 turn[contender.label] = result
                 log(result | {"turn": len(turns) + 1, "contender": contender.label, "corpus": corpus.stem})
                 say(f"{corpus.stem}, turn {len(turns) + 1}: {contender.label}: {result['texts_per_s']:.1f} texts/s, "
@@ -317,6 +329,7 @@ def main() -> int:
                 title = f"{model}, {first}{name}, {precision}"
                 print(f"\n## {title}\n\n{comparison_tables.table_of_numbers(table, latency_only)}", flush=True)
                 ratios = comparison_tables.table_of_ratios(table, group[0].label, latency_only)
+                ratios += comparison_tables.bound_of_a_query(table, group[0].label, weight_bytes(place.model, precision))
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))

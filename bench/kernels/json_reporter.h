@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@ namespace mlxe::bench {
 
 class JsonReporter : public benchmark::BenchmarkReporter {
  public:
-  /// \param peaks  operations/s that one core reached in registers, by precision
-  JsonReporter(std::string instruction_set, std::map<std::string, double> peaks);
+  /// \param peaks      operations/s that one core reached in registers, by precision
+  /// \param read_rate  bytes/s at which all threads read memory, if that was asked for
+  JsonReporter(std::string instruction_set, std::map<std::string, double> peaks, std::optional<double> read_rate);
 
   bool ReportContext(const Context& context) override;
   void ReportRuns(const std::vector<Run>& runs) override;
@@ -20,6 +22,7 @@ class JsonReporter : public benchmark::BenchmarkReporter {
  private:
   std::string instruction_set_;
   std::map<std::string, double> peaks_;
+  std::optional<double> read_rate_;
   double copy_bytes_ = 0;  // bytes/s of the copy that was reported last
 };
 

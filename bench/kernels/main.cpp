@@ -1,8 +1,13 @@
 // Runs the kernel benchmarks with the best kernels of this machine, or those that MLXE_CPU_ISA names.
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,13 +18,35 @@
 #include "kernels/json_reporter.h"
 #include "kernels/kernels.h"
 #include "kernels/peak.h"
+#include "kernels/read_rate.h"
+#include "machine.h"
+#include "mlxe/error.h"
 
 namespace mlxe::bench {
 namespace {
 
+/// Takes the flag `name`, "--name=", out of the arguments. \returns its number, a positive one
+std::optional<std::size_t> take_number(std::vector<char*>& arguments, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      arguments, [&](const char* argument) { return std::string_view(argument).starts_with(name); });
+  if (found == arguments.end()) {
+    return std::nullopt;
+  }
+  const std::string_view text = std::string_view(*found).substr(name.size());
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number == 0) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}{}: wanted a positive number", name, text));
+  }
+  arguments.erase(found);
+  return number;
+}
+
 int run(int argc, char** argv) {
   // Short and few by default, as a whole pass is wanted in seconds; flags on the command line come later and win.
   std::vector<char*> arguments(argv, argv + argc);
+  const auto read_bytes = take_number(arguments, "--read_bytes=");
+  const auto read_threads = take_number(arguments, "--read_threads=");
   char min_time[] = "--benchmark_min_time=0.05";
   char repetitions[] = "--benchmark_repetitions=3";
   char aggregates[] = "--benchmark_report_aggregates_only=true";
@@ -38,7 +65,11 @@ int run(int argc, char** argv) {
       peaks[kernels->precision] = measure_peak(*kernels);
     }
   }
-  JsonReporter reporter(table.name, std::move(peaks));
+  std::optional<double> read_rate;
+  if (read_bytes) {
+    read_rate = measure_read_rate(*read_bytes, static_cast<int>(read_threads.value_or(cli::num_cpus())));
+  }
+  JsonReporter reporter(table.name, std::move(peaks), read_rate);
   benchmark::RunSpecifiedBenchmarks(&reporter);
   return 0;
 }

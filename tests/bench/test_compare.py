@@ -121,6 +121,15 @@ def test_bound_is_what_the_fastest_peer_leaves():
     assert comparison_tables.bound({"mlx_embeddings bf16": {"share_of_peak": 0.9}, "old": {}}, set()) == ""
 
 
+def test_bound_of_a_query_is_the_time_to_read_the_weights():
+    table = {"mlx_embeddings fp32": {"p50_ms": 10.0, "read_ms": 8.0}, "mlx_embeddings bf16": {"p50_ms": 5.0},
+             "slow": {"p50_ms": 20.0}, "quick": {"p50_ms": 16.0}}  # fmt: skip
+    sentence = comparison_tables.bound_of_a_query(table, "mlx_embeddings fp32", 340_000_000)
+    assert "340 MB" in sentence and "0.80 of our p50 and 0.50 of the fastest peer's" in sentence
+    assert comparison_tables.bound_of_a_query({"mlx_embeddings fp32": {"p50_ms": 10.0}, "x": {"p50_ms": 1.0}},
+                                              "mlx_embeddings fp32", 1) == ""  # fmt: skip
+
+
 def test_numbers_leave_out_the_speed_of_latency_rows():
     table = {"peer": {"texts_per_s": 80.0, "p50_ms": 3.0, "rss_mb": 250.0, "min_cos": 0.97}}
     assert "| peer | 80.0 | - | 3.00 | - | 250 | - | 0.970000 | - |" in comparison_tables.table_of_numbers(table, set())
@@ -176,6 +185,7 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
     for text in (done.stdout, page):
         assert re.search(r"\| mlx_embeddings fp32 \| 1.00 \| [\d.]+ (\| 1.00 ){4}\|", text)
         assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){6}\| 0.999000 \|", text)
+        assert re.search(r"One query meets 42 MB of weights.* take 0\.\d\d of our p50", text)
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
 
@@ -234,9 +244,9 @@ def test_share_of_peak_counts_each_weight_twice(tmp_path):
     header = json.dumps({"layer.weight": {"dtype": "F32", "shape": [30, 100], "data_offsets": [0, 12000]},
                          "embed.weight": {"dtype": "F32", "shape": [500, 100], "data_offsets": [0, 0]}}).encode()  # fmt: skip
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    # 2 * 3,000 operations a token, of 2 * 1e9 a second
-    share = compare.share_of_peak({"tokens_per_s": 1e5}, tmp_path, 1.0, 2)
-    assert share == pytest.approx(0.3)
+    # 2 * 3,000 operations a token, of 2e9 a second
+    assert compare.share_of_peak({"tokens_per_s": 1e5}, tmp_path, 2e9) == pytest.approx(0.3)
+    assert [compare.weight_bytes(tmp_path, precision) for precision in ("fp32", "int16", "int8")] == [12000, 6000, 3000]
 
 
 def test_token_ids_become_texts_of_words(tmp_path):

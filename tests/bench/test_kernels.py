@@ -39,6 +39,19 @@ def test_rate_fits_time_and_shape(lines):
     assert product["gops"] == pytest.approx(operations / product["ns"], rel=0.02)
 
 
+def test_threads_read_memory_where_that_is_asked_for(programs, lines):
+    assert "read_gbytes_per_s" not in lines[0]
+    flags = ["--read_bytes=50000000", "--read_threads=2", "--benchmark_filter=256x384"]
+    done = subprocess.run([str(programs / "bench_kernels"), *flags], capture_output=True, text=True, timeout=300)
+    assert json.loads(done.stdout.splitlines()[0])["read_gbytes_per_s"] > 0.5  # one channel of memory has 10
+
+
+@pytest.mark.parametrize("flag", ["--read_bytes=0", "--read_bytes=3x", "--read_bytes=", "--read_threads=-1"])
+def test_sizes_to_read_are_positive_numbers(programs, flag):
+    done = subprocess.run([str(programs / "bench_kernels"), flag], capture_output=True, text=True)
+    assert done.returncode == 1 and f"{flag}: wanted a positive number" in done.stderr
+
+
 def test_unknown_instruction_set_is_an_error(programs):
     done = subprocess.run(
         [str(programs / "bench_kernels")], env={"MLXE_CPU_ISA": "abacus"}, capture_output=True, text=True

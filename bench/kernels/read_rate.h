@@ -1,0 +1,12 @@
+// How fast all threads together read memory: what a query, which meets every weight once, cannot beat.
+#pragma once
+
+#include <cstddef>
+
+namespace mlxe::bench {
+
+/// Bytes/s at which `threads` threads read `bytes` bytes again and again, each its own part of them: the best of
+/// several bouts. Where caches hold so many bytes, it is their rate.
+double measure_read_rate(std::size_t bytes, int threads);
+
+}  // namespace mlxe::bench
