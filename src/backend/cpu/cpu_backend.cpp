@@ -112,6 +112,12 @@ class CpuBackend final : public Backend {
     LinearWeight weight = pack_linear(*precision_.kernels, spare_, memory_, on_all_workers, parts);
     if (weight.storage != nullptr) {
       const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
+      if (next_of_last_ != nullptr) {
+        *next_of_last_ = {.panels = packed.panels,
+                          .count = packed.num_panels,
+                          .panel_words = packed.k_words * static_cast<std::ptrdiff_t>(packed.kernels->panel_width)};
+      }
+      next_of_last_ = packed.next;
       ++num_weights_;
       num_spared_ += packed.kernels != precision_.kernels ? 1 : 0;
       has_quantized_ = has_quantized_ || !packed.quantized.empty();
@@ -142,6 +148,7 @@ class CpuBackend final : public Backend {
   const MatrixKernels* const spare_;
   const AttentionKernels& attention_;
   WeightMemory memory_;
+  std::shared_ptr<NextPanels> next_of_last_;  // of the weight that was packed last
   int num_weights_ = 0;
   int num_spared_ = 0;
   bool has_quantized_ = false;

@@ -49,8 +49,7 @@ void CpuOps::for_pieces(int count, const Team::Part& piece) {
 void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
   const int pieces = team_.size() == 1 ? 1 : std::min(num_rows, 4 * team_.size());
   team_.for_each(pieces, [&](int piece, int /*member*/) {
-    rows(static_cast<int>(static_cast<long>(num_rows) * piece / pieces),
-         static_cast<int>(static_cast<long>(num_rows) * (piece + 1) / pieces));
+    rows(begin_of_share(piece, pieces, num_rows), begin_of_share(piece + 1, pieces, num_rows));
   });
 }
 

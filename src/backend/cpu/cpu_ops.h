@@ -69,7 +69,7 @@ class CpuOps final : public Ops {
                         const std::vector<int>& wide);
   /// The product of all rows and panels, shared out over the team.
   void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
-  void share_panels(const GemmArgs& args, int num_panels,
+  void share_panels(const PackedLinear& weight, const GemmArgs& args,
                     const std::function<void(const GemmArgs& part, int member)>& multiply);
 
   const VectorKernels& vector_;

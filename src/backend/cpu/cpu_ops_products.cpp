@@ -92,6 +92,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.n = weight.out_features;
   args.panel_end = packed.num_panels;
   args.ahead_end = packed.num_panels;
+  args.next = packed.next->share(0, 1);
   args.activation = activation;
 
   if (kernels.prepare_rows == nullptr) {
@@ -203,12 +204,12 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
   const int rows_per_piece = team_.size() == 1 ? 256 : 96;
   const int row_pieces = std::max(1, args.rows / rows_per_piece);
   if (row_pieces == 1) {
-    share_panels(args, weight.num_panels, multiply);
+    share_panels(weight, args, multiply);
     return;
   }
   for_pieces(row_pieces, [&](int piece, int member) {
-    const int begin = static_cast<int>(static_cast<long>(args.rows) * piece / row_pieces);
-    const int end = static_cast<int>(static_cast<long>(args.rows) * (piece + 1) / row_pieces);
+    const int begin = begin_of_share(piece, row_pieces, args.rows);
+    const int end = begin_of_share(piece + 1, row_pieces, args.rows);
     GemmArgs part = args;
     part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
     part.c += begin * args.ldc;
@@ -221,23 +222,24 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
   });
 }
 
-// Few rows wait for memory: each member reads panels one after the other, the next one on its way already, then helps
-// those that are not done.
-void CpuOps::share_panels(const GemmArgs& args, int num_panels,
+// Few rows wait for memory: each member reads panels one after the other, the next one on its way already, be it the
+// first one of the next weight, then helps those that are not done.
+void CpuOps::share_panels(const PackedLinear& weight, const GemmArgs& args,
                           const std::function<void(const GemmArgs& part, int member)>& multiply) {
   const int shares = team_.size();
   std::vector<std::atomic<int>> taken(static_cast<std::size_t>(shares));
   team_.for_each(shares, [&](int own, int member) {
     for (int i = 0; i < shares; ++i) {
       const int share = (own + i) % shares;
-      const int begin = static_cast<int>(static_cast<long>(num_panels) * share / shares);
-      const int end = static_cast<int>(static_cast<long>(num_panels) * (share + 1) / shares);
+      const int begin = begin_of_share(share, shares, weight.num_panels);
+      const int end = begin_of_share(share + 1, shares, weight.num_panels);
       const auto take = [&] { return begin + taken[static_cast<std::size_t>(share)].fetch_add(1); };
       for (int panel = take(); panel < end; panel = take()) {
         GemmArgs part = args;
         part.panel_begin = panel;
         part.panel_end = panel + 1;
         part.ahead_end = end;
+        part.next = share == own ? weight.next->share(own, shares) : nullptr;
         multiply(part, member);
       }
     }

@@ -9,11 +9,24 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/quantized_panels.h"
+#include "backend/cpu/team.h"
 #include "backend/cpu/weight_memory.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 
 namespace mlxe::cpu {
+
+/// The panels of the weight that was packed after another one, which is the order in which models use them.
+struct NextPanels {
+  WeightMemory::Block panels;  // none for a quantised weight
+  int count = 0;
+  std::ptrdiff_t panel_words = 0;  // from one to the next
+
+  /// Where the first panel of a share begins; null without panels.
+  [[nodiscard]] const void* share(int index, int num_shares) const {
+    return panels.data == nullptr ? nullptr : panels.data + begin_of_share(index, num_shares, count) * panel_words;
+  }
+};
 
 struct PackedLinear final : WeightStorage {
   const MatrixKernels* kernels = nullptr;
@@ -21,9 +34,10 @@ struct PackedLinear final : WeightStorage {
   std::vector<QuantizedPanels> quantized;  // each begins at the panel where the one before it ends
   int k_words = 0;
   int num_panels = 0;
-  std::vector<float> bias;          // [num_panels * panel_width], or empty
-  std::vector<float> column_scale;  // int8 and int16: [num_panels * panel_width]
-  std::vector<float> column_sum;    // likewise
+  std::vector<float> bias;                                            // [num_panels * panel_width], or empty
+  std::vector<float> column_scale;                                    // int8 and int16: [num_panels * panel_width]
+  std::vector<float> column_sum;                                      // likewise
+  std::shared_ptr<NextPanels> next = std::make_shared<NextPanels>();  // the backend fills it in
 };
 
 /// Rows stay in the mapped checkpoint, in its own type: only the rows that texts use are ever read.

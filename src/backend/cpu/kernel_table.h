@@ -28,6 +28,7 @@ struct GemmArgs {
   int panel_begin = 0;
   int panel_end = 0;
   int ahead_end = 0;  ///< panels up to here come from memory, in order: the one after each is asked for early; 0: none
+  const void* next = nullptr;  ///< where memory is read after the last panel: as much is asked for early; or null
   Activation activation = Activation::kNone;
   // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255 and w
   // in -127 .. 127, at int16 both of 16 bits and no offset.

@@ -269,6 +269,7 @@ void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedP
     part.panel_begin = 0;
     part.panel_end = 1;
     part.ahead_end = 0;  // the next panel is not there yet
+    part.next = nullptr;
     kernels.gemm(part);
   }
 }

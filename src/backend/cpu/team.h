@@ -7,6 +7,11 @@
 
 namespace mlxe::cpu {
 
+/// Where share `index` of [0, count) begins, of num_shares that differ by one at most; the last one ends at `count`.
+[[nodiscard]] constexpr int begin_of_share(int index, int num_shares, int count) {
+  return static_cast<int>(static_cast<std::int64_t>(count) * index / num_shares);
+}
+
 /// Member 0 is the thread that calls for_each(); the others stay in help() and join a round when they can: a member
 /// that wakes late costs nothing. A team of one calls everything at once.
 class Team {

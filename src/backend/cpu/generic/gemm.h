@@ -310,6 +310,8 @@ void gemm(const GemmArgs& args) {
         ahead = {reinterpret_cast<const char*>(b + panel_words), kBytes / num_tiles};
       } else if (args.ahead_end > 0 && group_begin + group < args.rows) {
         ahead = {reinterpret_cast<const char*>(b - (panel - args.panel_begin) * panel_words), kBytes / num_tiles};
+      } else if (args.next != nullptr) {
+        ahead = {static_cast<const char*>(args.next), kBytes / num_tiles};
       }
       int row = group_begin;
       for (int tile = 0; tile < num_tiles; ++tile) {
