@@ -1,6 +1,7 @@
 #!/bin/sh
 # Cross-compiles the CPU backend and its tests for 64-bit ARM and runs them under emulation: NEON, int8 dot products,
-# I8MM and BF16. Needs Debian's g++-12-aarch64-linux-gnu, qemu-user, libfmt-dev and googletest. No part of `make test`.
+# I8MM and BF16; the kernel benchmarks are compiled, not run. Needs Debian's g++-12-aarch64-linux-gnu, qemu-user,
+# libfmt-dev, libbenchmark-dev, nlohmann-json3-dev and googletest. No part of `make test`.
 # Usage: tools/test_neon.sh [arguments of the test program]; under emulation all of them take minutes.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,12 +15,16 @@ need() {  # package, what it brings, and the question whether that is here
 need g++-12-aarch64-linux-gnu aarch64-linux-gnu-g++-12 command -v aarch64-linux-gnu-g++-12
 need qemu-user qemu-aarch64 command -v qemu-aarch64
 need libfmt-dev /usr/include/fmt/format.h test -e /usr/include/fmt/format.h
+need libbenchmark-dev /usr/include/benchmark/benchmark.h test -e /usr/include/benchmark/benchmark.h
+need nlohmann-json3-dev /usr/include/nlohmann/json.hpp test -e /usr/include/nlohmann/json.hpp
 need googletest $google test -e $google/googletest/src/gtest-all.cc
 out=build/neon
 headers=$out/include
 mkdir -p $headers $out/objects
 # Only these of the host's headers: the rest are another processor's.
-ln -sfn /usr/include/fmt $headers/fmt
+for name in fmt benchmark nlohmann; do
+  ln -sfn /usr/include/$name $headers/$name
+done
 # As cmake/rooms.cmake and the release preset have them.
 flags="-std=c++20 -O3 -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-psabi -DFMT_HEADER_ONLY -Isrc -Iinclude -Itests
   -isystem $headers -isystem $google/googletest/include -isystem $google/googlemock/include
@@ -47,7 +52,15 @@ compile src/backend/cpu/neon/kernels.cpp $kernel_flags
 compile src/backend/cpu/neon_dot/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod
 compile src/backend/cpu/neon_i8mm/kernels.cpp $kernel_flags -march=armv8.2-a+i8mm -fno-schedule-insns
 compile src/backend/cpu/neon_bf16/kernels.cpp $kernel_flags -march=armv8.2-a+dotprod+bf16
+linked=$objects
+# As bench/kernels/CMakeLists.txt has them; the library of benchmarks is the host's alone.
+for source in bench/kernels/*.cpp bench/kernels/peak/portable.cpp bench/kernels/peak/neon.cpp; do
+  compile "$source" -Ibench -Iapps/cli
+done
+compile bench/kernels/peak/neon_dot.cpp -Ibench -march=armv8.2-a+dotprod
+compile bench/kernels/peak/neon_i8mm.cpp -Ibench -march=armv8.2-a+i8mm
+compile bench/kernels/peak/neon_bf16.cpp -Ibench -march=armv8.2-a+dotprod+bf16
 xargs -P "${JOBS:-2}" -I{} sh -c '{}' < $out/commands
-aarch64-linux-gnu-g++-12 -static $objects -o $out/test_backend_cpu
+aarch64-linux-gnu-g++-12 -static $linked -o $out/test_backend_cpu
 echo "running under $(qemu-aarch64 --version | head -1)"
 exec qemu-aarch64 -cpu max $out/test_backend_cpu "$@"
