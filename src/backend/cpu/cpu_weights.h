@@ -34,10 +34,12 @@ struct PackedLinear final : WeightStorage {
   std::vector<QuantizedPanels> quantized;  // each begins at the panel where the one before it ends
   int k_words = 0;
   int num_panels = 0;
-  std::vector<float> bias;                                            // [num_panels * panel_width], or empty
-  std::vector<float> column_scale;                                    // int8 and int16: [num_panels * panel_width]
-  std::vector<float> column_sum;                                      // likewise
-  std::shared_ptr<NextPanels> next = std::make_shared<NextPanels>();  // the backend fills it in
+  std::vector<float> bias;          // [num_panels * panel_width], or empty
+  std::vector<float> column_scale;  // int8 and int16: [num_panels * panel_width]
+  std::vector<float> column_sum;    // likewise
+
+  /// Filled in by the backend.
+  std::shared_ptr<NextPanels> next = std::make_shared<NextPanels>();
 };
 
 /// Rows stay in the mapped checkpoint, in its own type: only the rows that texts use are ever read.
