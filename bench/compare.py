@@ -329,7 +329,7 @@ def main() -> int:
                 title = f"{model}, {first}{name}, {precision}"
                 print(f"\n## {title}\n\n{comparison_tables.table_of_numbers(table, latency_only)}", flush=True)
                 ratios = comparison_tables.table_of_ratios(table, group[0].label, latency_only)
-                ratios += comparison_tables.bound_of_a_query(table, group[0].label, weight_bytes(place.model, precision))
+                ratios += comparison_tables.reading_beside_a_query(table, group[0].label, weight_bytes(place.model, precision))
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))

@@ -25,8 +25,8 @@
 namespace mlxe::bench {
 namespace {
 
-/// Takes the flag `name`, "--name=", out of the arguments. \returns its number, a positive one
-std::optional<std::size_t> take_number(std::vector<char*>& arguments, std::string_view name) {
+/// Takes the flag `name`, "--name=", out of the arguments. \returns its number, in [1, most]
+std::optional<std::size_t> take_number(std::vector<char*>& arguments, std::string_view name, std::size_t most) {
   const auto found = std::ranges::find_if(
       arguments, [&](const char* argument) { return std::string_view(argument).starts_with(name); });
   if (found == arguments.end()) {
@@ -35,8 +35,8 @@ std::optional<std::size_t> take_number(std::vector<char*>& arguments, std::strin
   const std::string_view text = std::string_view(*found).substr(name.size());
   std::size_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number == 0) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{}{}: wanted a positive number", name, text));
+  if (error != std::errc() || end != text.data() + text.size() || number == 0 || number > most) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}{}: wanted a number from 1 to {}", name, text, most));
   }
   arguments.erase(found);
   return number;
@@ -45,8 +45,11 @@ std::optional<std::size_t> take_number(std::vector<char*>& arguments, std::strin
 int run(int argc, char** argv) {
   // Short and few by default, as a whole pass is wanted in seconds; flags on the command line come later and win.
   std::vector<char*> arguments(argv, argv + argc);
-  const auto read_bytes = take_number(arguments, "--read_bytes=");
-  const auto read_threads = take_number(arguments, "--read_threads=");
+  const auto read_bytes = take_number(arguments, "--read_bytes=", std::size_t{1} << 40);
+  const auto read_threads = take_number(arguments, "--read_threads=", 1024);
+  if (read_threads && !read_bytes) {
+    throw Error(ErrorCode::kInvalidInput, "--read_threads says who reads: wanted --read_bytes=N too");
+  }
   char min_time[] = "--benchmark_min_time=0.05";
   char repetitions[] = "--benchmark_repetitions=3";
   char aggregates[] = "--benchmark_report_aggregates_only=true";

@@ -1,4 +1,4 @@
-// How fast all threads together read memory: what a query, which meets every weight once, cannot beat.
+// How fast all threads together read memory: a mark for a query, which meets every weight once.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,8 @@
 namespace mlxe::bench {
 
 /// Bytes/s at which `threads` threads read `bytes` bytes again and again, each its own part of them: the best of
-/// several bouts. Where caches hold so many bytes, it is their rate.
+/// several bouts. Where caches hold so many bytes, it is their rate. Memory that other machines share is not steady: 29
+/// to 51 GB/s within a minute were seen.
 double measure_read_rate(std::size_t bytes, int threads);
 
 }  // namespace mlxe::bench

@@ -121,12 +121,12 @@ def test_bound_is_what_the_fastest_peer_leaves():
     assert comparison_tables.bound({"mlx_embeddings bf16": {"share_of_peak": 0.9}, "old": {}}, set()) == ""
 
 
-def test_bound_of_a_query_is_the_time_to_read_the_weights():
+def test_a_query_stands_beside_the_time_to_read_its_weights():
     table = {"mlx_embeddings fp32": {"p50_ms": 10.0, "read_ms": 8.0}, "mlx_embeddings bf16": {"p50_ms": 5.0},
              "slow": {"p50_ms": 20.0}, "quick": {"p50_ms": 16.0}}  # fmt: skip
-    sentence = comparison_tables.bound_of_a_query(table, "mlx_embeddings fp32", 340_000_000)
+    sentence = comparison_tables.reading_beside_a_query(table, "mlx_embeddings fp32", 340_000_000)
     assert "340 MB" in sentence and "0.80 of our p50 and 0.50 of the fastest peer's" in sentence
-    assert comparison_tables.bound_of_a_query({"mlx_embeddings fp32": {"p50_ms": 10.0}, "x": {"p50_ms": 1.0}},
+    assert comparison_tables.reading_beside_a_query({"mlx_embeddings fp32": {"p50_ms": 10.0}, "x": {"p50_ms": 1.0}},
                                               "mlx_embeddings fp32", 1) == ""  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
     for text in (done.stdout, page):
         assert re.search(r"\| mlx_embeddings fp32 \| 1.00 \| [\d.]+ (\| 1.00 ){4}\|", text)
         assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){6}\| 0.999000 \|", text)
-        assert re.search(r"One query meets 42 MB of weights.* take 0\.\d\d of our p50", text)
+        assert re.search(r"One query meets 42 MB of weights.* took 0\.\d\d of our p50", text)
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
 

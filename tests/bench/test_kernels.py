@@ -46,10 +46,15 @@ def test_threads_read_memory_where_that_is_asked_for(programs, lines):
     assert json.loads(done.stdout.splitlines()[0])["read_gbytes_per_s"] > 0.5  # one channel of memory has 10
 
 
-@pytest.mark.parametrize("flag", ["--read_bytes=0", "--read_bytes=3x", "--read_bytes=", "--read_threads=-1"])
-def test_sizes_to_read_are_positive_numbers(programs, flag):
+@pytest.mark.parametrize(
+    ("flag", "why"),
+    [("--read_bytes=0", "from 1 to"), ("--read_bytes=3x", "from 1 to"), ("--read_bytes=", "from 1 to"),
+     ("--read_threads=-1", "from 1 to 1024"), ("--read_threads=1025", "from 1 to 1024"),
+     ("--read_threads=2", "wanted --read_bytes=N too")],
+)  # fmt: skip
+def test_what_is_read_must_make_sense(programs, flag, why):
     done = subprocess.run([str(programs / "bench_kernels"), flag], capture_output=True, text=True)
-    assert done.returncode == 1 and f"{flag}: wanted a positive number" in done.stderr
+    assert done.returncode == 1 and flag.split("=")[0] in done.stderr and why in done.stderr
 
 
 def test_unknown_instruction_set_is_an_error(programs):
