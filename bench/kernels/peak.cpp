@@ -38,6 +38,8 @@ Loop loop_of(const cpu::MatrixKernels& kernels) {
       {&cpu::kAvx512Int16, multiply_add_avx512_vnni_int16},
       {&cpu::kAvxVnniInt16, multiply_add_avx_vnni_int16},
       {&cpu::kAvx2Int16, multiply_add_avx2_int16},
+      {&cpu::kAmxBf16, multiply_add_amx_bf16},
+      {&cpu::kAmxInt8, multiply_add_amx_int8},
 #elif defined(__aarch64__)
       {&cpu::kNeonBf16, multiply_add_neon_bf16},    {&cpu::kNeonInt8, multiply_add_neon_dot},
       {&cpu::kNeonI8mm, multiply_add_neon_i8mm},    {&cpu::kNeonFp32, multiply_add_neon},

@@ -24,6 +24,8 @@ double multiply_add_avx512(long iterations, float* sink);
 double multiply_add_avx512_bf16(long iterations, float* sink);
 double multiply_add_avx512_vnni(long iterations, float* sink);
 double multiply_add_avx512_vnni_int16(long iterations, float* sink);
+double multiply_add_amx_bf16(long iterations, float* sink);
+double multiply_add_amx_int8(long iterations, float* sink);
 #elif defined(__aarch64__)
 double multiply_add_neon(long iterations, float* sink);
 double multiply_add_neon_dot(long iterations, float* sink);

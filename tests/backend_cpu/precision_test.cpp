@@ -78,18 +78,21 @@ TEST(CpuPrecision, Bf16RowsAreRoundedToTheNearest) {
   const auto count = static_cast<int>(x.size());
   for (const cpu::KernelTable& isa : cpu::available_kernels()) {
     for (const int size : {count, count - 1, 3}) {
-      std::vector<std::uint16_t> rounded(static_cast<std::size_t>(count) + 1, 0xFFFF);
+      const int words = cpu::num_words(*isa.bf16, size);
+      std::vector<std::uint16_t> rounded(2 * static_cast<std::size_t>(words) + 1, 0xFFFF);
       isa.bf16->prepare_rows(x.data(), count, 1, size, rounded.data(), count, nullptr, nullptr, nullptr);
       for (int i = 0; i < size; ++i) {
         ASSERT_EQ(rounded[static_cast<std::size_t>(i)], nearest_bf16(x[static_cast<std::size_t>(i)]))
             << isa.name << ": " << x[static_cast<std::size_t>(i)];
       }
-      // The last word is filled up.
-      EXPECT_EQ(rounded[static_cast<std::size_t>(size)], size % 2 == 0 ? 0xFFFF : 0) << isa.name << ", " << size;
+      // The last words are filled up, and no more.
+      EXPECT_EQ(std::ranges::count(rounded.begin() + size, rounded.end() - 1, 0), 2 * words - size)
+          << isa.name << ", " << size;
+      EXPECT_EQ(rounded.back(), 0xFFFF) << isa.name << ", " << size;
     }
     const float nan = std::bit_cast<float>(0x7F800001U);  // its only bit is one that is cut off
-    std::array<std::uint16_t, 2> bits = {};
-    isa.bf16->prepare_rows(&nan, 1, 1, 1, bits.data(), 1, nullptr, nullptr, nullptr);
+    std::array<std::uint16_t, 32> bits = {};
+    isa.bf16->prepare_rows(&nan, 1, 1, 1, bits.data(), 16, nullptr, nullptr, nullptr);
     EXPECT_GT(bits[0] & 0x7FFFU, 0x7F80U) << isa.name << ": a NaN became infinity";
   }
 }

@@ -10,6 +10,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -34,6 +38,28 @@ bool has_avx_vnni() {
 /// their way is AMX: half of float32's rate, where widened bf16 has two thirds. AMD's Zen 4 has twice float32's rate.
 bool has_slow_bf16() {
   return __builtin_cpu_is("intel") != 0 && __builtin_cpu_supports("avx512fp16") != 0;
+}
+/// Whether this process may use AMX's tiles: it has to ask the system, which then keeps room for them.
+bool may_use_tiles() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kBf16 = 1U << 22U;
+  constexpr unsigned kTiles = 1U << 24U;
+  constexpr unsigned kInt8 = 1U << 25U;
+  constexpr unsigned kAll = kBf16 | kTiles | kInt8;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAll) != kAll) {
+    return false;
+  }
+#if defined(__linux__)
+  // ARCH_REQ_XCOMP_PERM and the tiles' data of the kernel's interface, which older headers lack.
+  constexpr int kAskForRegisters = 0x1023;
+  constexpr int kTileData = 18;
+  return syscall(SYS_arch_prctl, kAskForRegisters, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 #elif defined(__aarch64__)
 struct ArmFeatures {
@@ -91,6 +117,14 @@ std::vector<KernelTable> find_kernels() {
       table.attention_bf16 = &kAvx512AttentionBf16;
       table.automatic = &kAvx512Bf16;
       found.insert(has_slow_bf16() ? found.begin() + 1 : found.begin(), table);
+      if (may_use_tiles()) {
+        table.name = "amx";
+        table.description = "AMX: products of bf16 and int8 tiles; AVX-512 with VNNI";
+        table.bf16 = &kAmxBf16;
+        table.int8 = &kAmxInt8;
+        table.automatic = &kAmxBf16;
+        found.insert(found.begin(), table);
+      }
     }
   }
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {

@@ -251,6 +251,8 @@ extern const MatrixKernels kAvx512Int16;              ///< needs VNNI
 extern const AttentionKernels kAvx512AttentionInt16;  ///< needs VNNI
 extern const MatrixKernels kAvx512Bf16;               ///< needs BF16
 extern const AttentionKernels kAvx512AttentionBf16;   ///< needs BF16
+extern const MatrixKernels kAmxBf16;                  ///< needs AMX and BF16
+extern const MatrixKernels kAmxInt8;                  ///< needs AMX and VNNI
 #elif defined(__aarch64__)
 extern const VectorKernels kNeonVector;
 extern const AttentionKernels kNeonAttentionFp32;

@@ -26,26 +26,31 @@ template <class P>
 void prepare_rows_bf16(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
                        float* /*row_scale*/, float* /*row_offset*/, float* /*row_mean*/) {
   for (int r = 0; r < rows; ++r) {
-    convert_bf16<P>(x + r * ldx, k, static_cast<std::int32_t*>(words) + r * ld_words);
+    std::int32_t* out = static_cast<std::int32_t*>(words) + r * ld_words;
+    convert_bf16<P>(x + r * ldx, k, out);
+    for (int word = (k + 1) / P::kValues; word < padded_values<P>(k) / P::kValues; ++word) {
+      out[word] = 0;
+    }
   }
 }
 
 template <class P, int kPanel>
 void pack_panel_bf16(const float* w, int count, int k, void* panel, float* /*column_scale*/, float* /*column_sum*/) {
-  pack_halves<kPanel>(w, count, k, panel, [](int /*row*/, const float* x, int values, std::int32_t* words) {
-    convert_bf16<P>(x, values, words);
-  });
+  pack_halves<kPanel>(
+      w, count, k, padded_values<P>(k), panel,
+      [](int /*row*/, const float* x, int values, std::int32_t* words) { convert_bf16<P>(x, values, words); });
 }
 
 /// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class P, class I, int kRows, int kVectors>
+template <class P, class I, int kRows, int kVectors, auto kGemm = gemm<P, kRows, kVectors>>
 constexpr MatrixKernels bf16_matrix_kernels() {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   return {.precision = "bf16",
           .panel_width = kPanel,
           .values_per_word = P::kValues,
-          .gemm = gemm<P, kRows, kVectors>,
+          .words_at_once = P::kWordsAtOnce,
+          .gemm = kGemm,
           .pack_panel = pack_panel_bf16<P, kPanel>,
           .prepare_rows = prepare_rows_bf16<P>,
           .multiply_features = nullptr,

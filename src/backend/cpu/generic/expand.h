@@ -1,7 +1,7 @@
 // Quantised panels to panels of a product's words: a lane for each column, so a code is one shift and one mask away.
 #pragma once
 
-#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/generic/gemm.h"
 
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
@@ -78,6 +78,10 @@ void expand_columns(const ExpandArgs& args) {
     }
     words += static_cast<std::ptrdiff_t>(kUnit * kBits / 32) * width;
     out += static_cast<std::ptrdiff_t>(kUnit / kValues) * width;
+  }
+  const int padding = (padded_values<P>(args.k) - args.k) / kValues * width;
+  for (int i = 0; i < padding; ++i) {
+    out[i] = 0;
   }
 }
 

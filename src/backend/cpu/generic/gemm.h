@@ -11,6 +11,13 @@ namespace {  // each translation unit its own: several compile this with differe
 // What a product P says of words along k: kValues in each, kWordsAtOnce that one multiply_add takes, and
 // kWordsInRound, a multiple, that a round of the loop takes.
 
+/// Values of a row of k and the zeros after them, in whole steps of multiply_add.
+template <class P>
+constexpr int padded_values(int k) {
+  constexpr int kStep = P::kValues * P::kWordsAtOnce;
+  return (k + kStep - 1) / kStep * kStep;
+}
+
 /// Products of float32: a word is one value.
 template <class V>
 struct Fp32Product {
@@ -125,6 +132,16 @@ inline __attribute__((always_inline)) typename P::Vector scale_sum(const GemmArg
   return x;
 }
 
+/// A vector of sums that lie in memory: floats, unless P says otherwise.
+template <class P>
+inline __attribute__((always_inline)) typename P::Vector load_sums(const float* p) {
+  if constexpr (requires { P::load_sums(p); }) {
+    return P::load_sums(p);
+  } else {
+    return P::Vector::load(p);
+  }
+}
+
 /// Scale, bias, activation, residual and store of `rows` rows of sums; what a column needs is loaded once.
 /// \param sums  [rows, kStride]
 template <class P, Activation kActivation, bool kResidual, int kStride>
@@ -143,7 +160,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
       column_sum = V::load(args.column_sum + first);
     }
     for (int r = 0; r < rows; ++r) {
-      V x = scale_sum<P>(args, V::load(sums + r * kStride + j), row + r, column_scale, column_sum);
+      V x = scale_sum<P>(args, load_sums<P>(sums + r * kStride + j), row + r, column_scale, column_sum);
       if constexpr (P::kOffset) {
         if (args.rest != nullptr && args.rest[row + r] != nullptr) {
           x = x + V::load(args.rest[row + r] + first);  // padded to whole panels
@@ -161,28 +178,28 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
   }
 }
 
+using FinishTile = void (*)(const GemmArgs& args, const float* sums, int rows, int row, int column);
+
 template <class P, Activation kActivation, int kStride>
-void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int column) {
-  if (args.residual != nullptr) {
-    finish_tile<P, kActivation, true, kStride>(args, sums, rows, row, column);
-  } else {
-    finish_tile<P, kActivation, false, kStride>(args, sums, rows, row, column);
-  }
+FinishTile choose_finish(const GemmArgs& args) {
+  return args.residual != nullptr ? finish_tile<P, kActivation, true, kStride>
+                                  : finish_tile<P, kActivation, false, kStride>;
 }
 
-/// One decision for a tile, none for a vector.
+/// One decision for a product, none for a vector.
 template <class P, int kStride>
-void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int column) {
+FinishTile choose_finish(const GemmArgs& args) {
   switch (args.activation) {
-    case Activation::kNone: return finish_tile<P, Activation::kNone, kStride>(args, sums, rows, row, column);
-    case Activation::kGeluErf: return finish_tile<P, Activation::kGeluErf, kStride>(args, sums, rows, row, column);
-    case Activation::kGeluTanh: return finish_tile<P, Activation::kGeluTanh, kStride>(args, sums, rows, row, column);
-    case Activation::kRelu: return finish_tile<P, Activation::kRelu, kStride>(args, sums, rows, row, column);
-    case Activation::kSilu: return finish_tile<P, Activation::kSilu, kStride>(args, sums, rows, row, column);
-    case Activation::kTanh: return finish_tile<P, Activation::kTanh, kStride>(args, sums, rows, row, column);
-    case Activation::kSigmoid: return finish_tile<P, Activation::kSigmoid, kStride>(args, sums, rows, row, column);
-    case Activation::kQuickGelu: return finish_tile<P, Activation::kQuickGelu, kStride>(args, sums, rows, row, column);
+    case Activation::kNone: break;
+    case Activation::kGeluErf: return choose_finish<P, Activation::kGeluErf, kStride>(args);
+    case Activation::kGeluTanh: return choose_finish<P, Activation::kGeluTanh, kStride>(args);
+    case Activation::kRelu: return choose_finish<P, Activation::kRelu, kStride>(args);
+    case Activation::kSilu: return choose_finish<P, Activation::kSilu, kStride>(args);
+    case Activation::kTanh: return choose_finish<P, Activation::kTanh, kStride>(args);
+    case Activation::kSigmoid: return choose_finish<P, Activation::kSigmoid, kStride>(args);
+    case Activation::kQuickGelu: return choose_finish<P, Activation::kQuickGelu, kStride>(args);
   }
+  return choose_finish<P, Activation::kNone, kStride>(args);
 }
 
 /// As finish_tile, for whole panels without an activation and rows without a rest: straight from the registers.
@@ -214,7 +231,7 @@ inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
 template <class P, int kMaxRows, int kVectors>
 class WaitingTiles {
  public:
-  explicit WaitingTiles(const GemmArgs& args) : args_(args) {}
+  explicit WaitingTiles(const GemmArgs& args) : args_(args), finish_(choose_finish<P, kPanel>(args)) {}
 
   template <int kRows>
   void add(const typename P::Accumulator (&sum)[kRows][kVectors], int row, int column) {
@@ -234,7 +251,7 @@ class WaitingTiles {
   }
   void finish(int column) {
     if (rows_ > 0) {
-      finish_tile<P, kPanel>(args_, sums_, rows_, row_, column);
+      finish_(args_, sums_, rows_, row_, column);
       rows_ = 0;
     }
   }
@@ -245,6 +262,7 @@ class WaitingTiles {
   static constexpr int kMost = 4 * kMaxRows;
 
   const GemmArgs& args_;
+  const FinishTile finish_;
   int row_ = 0;  // the first of them
   int rows_ = 0;
   alignas(64) float sums_[kMost * kPanel];

@@ -25,10 +25,11 @@ inline __attribute__((always_inline)) void store_halves(const float* x, int coun
 }
 
 /// Rows [0, count) of w[count, k] to one panel of words, zeros beyond.
-/// \param convert  convert(row, x, n, words) turns n values of a row into words
+/// \param padded_k  k and the zeros after it, an even number
+/// \param convert   convert(row, x, n, words) turns n values of a row into words
 template <int kPanel, class F>
-void pack_halves(const float* w, int count, int k, void* panel, const F& convert) {
-  const int k_words = (k + 1) / 2;
+void pack_halves(const float* w, int count, int k, int padded_k, void* panel, const F& convert) {
+  const int k_words = padded_k / 2;
   auto* out = static_cast<std::int32_t*>(panel);
   constexpr int kBlockWords = 8;  // 16 values of every row at a time: whole cache lines are read
   for (int begin = 0; begin < k_words; begin += kBlockWords) {
@@ -36,7 +37,7 @@ void pack_halves(const float* w, int count, int k, void* panel, const F& convert
     const int values = k - begin * 2 < kBlockWords * 2 ? k - begin * 2 : kBlockWords * 2;
     for (int j = 0; j < kPanel; ++j) {
       std::int32_t row[kBlockWords] = {};
-      if (j < count) {
+      if (j < count && values > 0) {
         convert(j, w + static_cast<std::ptrdiff_t>(j) * k + begin * 2, values, row);
       }
       for (int p = 0; p < words; ++p) {

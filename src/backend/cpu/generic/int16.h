@@ -72,9 +72,10 @@ void pack_panel_int16(const float* w, int count, int k, void* panel, float* colu
   for (int j = 0; j < kPanel; ++j) {
     column_scale[j] = j < count ? step_int16<V>(w + static_cast<std::ptrdiff_t>(j) * k, k) : 0.0F;
   }
-  pack_halves<kPanel>(w, count, k, panel, [&](int row, const float* x, int values, std::int32_t* words) {
-    store_steps<V>(x, values, column_scale[row], words);
-  });
+  pack_halves<kPanel>(w, count, k, padded_values<P>(k), panel,
+                      [&](int row, const float* x, int values, std::int32_t* words) {
+                        store_steps<V>(x, values, column_scale[row], words);
+                      });
 }
 
 /// What attention asks of a product for its scores, on top of P: steps by largest values.

@@ -68,13 +68,6 @@ inline float step_of(float range, float count) {
   return step > kSmallestStep ? step : kSmallestStep;
 }
 
-/// Values of the words of k.
-template <class P>
-constexpr int padded_values(int k) {
-  constexpr int kBlock = P::kValues * P::kWordsAtOnce;
-  return (k + kBlock - 1) / kBlock * kBlock;
-}
-
 /// The steps of a panel's columns. Where sums of 16 bits saturate, weights of one sign must not exceed 128, as 255 of
 /// each do fit: so many steps for the largest sum, less what rounding may add. No code stands for NaN or infinity:
 /// columns that have one get a step of NaN, and with it every output.
@@ -233,7 +226,7 @@ void multiply_features(const FeatureArgs& args) {
 
 /// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
-template <class P, class I, int kRows, int kVectors>
+template <class P, class I, int kRows, int kVectors, auto kGemm = gemm<P, kRows, kVectors>>
 constexpr MatrixKernels int8_matrix_kernels() {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   return {.precision = "int8",
@@ -242,7 +235,7 @@ constexpr MatrixKernels int8_matrix_kernels() {
           .words_at_once = P::kWordsAtOnce,
           .most_features = 0x7FFFFFFF / (255 * 127),  // the largest sum must fit in 32 bits
           .scaled = true,
-          .gemm = gemm<P, kRows, kVectors>,
+          .gemm = kGemm,
           .pack_panel = pack_panel_int8<P, kPanel>,
           .prepare_rows = prepare_rows_int8<P>,
           .multiply_features = multiply_features<P, I, kVectors>,

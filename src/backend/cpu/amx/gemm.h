@@ -1,0 +1,162 @@
+// The matrix product by tiles, for both precisions that AMX has.
+#pragma once
+
+#include "backend/cpu/amx/tiles.h"
+#include "backend/cpu/generic/gemm.h"
+
+namespace mlxe::cpu::amx {
+namespace {  // each translation unit its own
+
+constexpr int kBlockRows = 2 * kTileRows;
+constexpr int kPanel = 2 * kTileWords;
+
+/// The sums of one block on their way through the epilogue, which is taken along bit by bit while the next block is
+/// multiplied: tiles have a unit of their own, which the vectors' leave alone.
+template <class P>
+class PendingBlock {
+ public:
+  explicit PendingBlock(const GemmArgs& args) : args_(args), finish_(generic::choose_finish<P, kPanel>(args)) {}
+
+  /// Takes sums out of the tiles. There must be none pending.
+  /// \param row    where the block's first row is
+  /// \param first  rows before this one are others' already
+  /// \param rows   of the block; where it is two tiles, the second one's last row is the last
+  /// \param steps  of advance() that will follow
+  template <int kTilesDown>
+  void take(int row, int first, int rows, int column, int steps) {
+    store_tile<0>(sums_, kPanel);
+    store_tile<1>(sums_ + kTileWords, kPanel);
+    if constexpr (kTilesDown == 2) {
+      float* second = sums_ + (rows - kTileRows) * kPanel;  // where rows are in both tiles, they are equal
+      store_tile<2>(second, kPanel);
+      store_tile<3>(second + kTileWords, kPanel);
+    }
+    row_ = row;
+    next_ = first;
+    end_ = rows;
+    column_ = column;
+    per_step_ = (end_ - next_ + steps - 1) / steps;
+  }
+  inline __attribute__((always_inline)) void advance() {
+    if (next_ < end_) {
+      finish(end_ - next_ < per_step_ ? end_ - next_ : per_step_);
+    }
+  }
+  void finish_all() {
+    if (next_ < end_) {
+      finish(end_ - next_);
+    }
+  }
+
+ private:
+  inline __attribute__((always_inline)) void finish(int rows) {
+    finish_(args_, sums_ + next_ * kPanel, rows, row_ + next_, column_);
+    next_ += rows;
+  }
+
+  const GemmArgs& args_;
+  const generic::FinishTile finish_;
+  int row_ = 0;
+  int next_ = 0;  // rows of the block
+  int end_ = 0;
+  int column_ = 0;
+  int per_step_ = 0;
+  alignas(64) float sums_[kBlockRows * kPanel];
+};
+
+/// Sums of kTilesDown by two tiles, into the tiles. Each is one chain over k.
+/// \param second  rows of a from one tile to the next
+template <class P, int kTilesDown>
+inline __attribute__((always_inline)) void multiply_block(const GemmArgs& args, const std::int32_t* a, int second,
+                                                          const std::int32_t* b, generic::Ahead ahead,
+                                                          PendingBlock<P>& pending) {
+  zero_tile<0>();
+  zero_tile<1>();
+  if constexpr (kTilesDown == 2) {
+    zero_tile<2>();
+    zero_tile<3>();
+  }
+  for (int p = 0; p < args.k_words; p += kTileWords) {
+    ahead.ask();
+    load_tile<6>(b + p * kPanel, kPanel);
+    load_tile<4>(a + p, args.lda);
+    P::template multiply_tiles<0, 4, 6>();
+    load_tile<7>(b + p * kPanel + kTileWords, kPanel);
+    P::template multiply_tiles<1, 4, 7>();
+    if constexpr (kTilesDown == 2) {
+      load_tile<5>(a + second * args.lda + p, args.lda);
+      P::template multiply_tiles<2, 5, 6>();
+      P::template multiply_tiles<3, 5, 7>();
+    }
+    pending.advance();
+  }
+  pending.finish_all();
+}
+
+/// Rows of one block. Tiles reach back to rows of the block before, rather than end early: a change of their shapes
+/// takes as long as a quarter of a block.
+struct RowBlock {
+  int begin = 0;   // the first row of its tiles
+  int first = 0;   // the first row that is its own, from begin on
+  int rows = 0;    // from begin on
+  int second = 0;  // from its first tile to its second one; 0: it has one
+};
+
+/// The block at `row` of rows [.., end), of which there are at least 16 or all.
+inline RowBlock block_at(int row, int end, int all) {
+  const int left = end - row;
+  if (left > kTileRows) {
+    const int rows = left < kBlockRows ? left : kBlockRows;
+    return {row, 0, rows, rows - kTileRows};
+  }
+  const int tile = all < kTileRows ? all : kTileRows;
+  return {end - tile, tile - left, tile, 0};
+}
+
+template <class P>
+void gemm(const GemmArgs& args) {
+  if (args.rows == 0) {
+    return;  // there are no tiles without rows
+  }
+  constexpr int kGroupWords = 192 * 1024;  // 768 KB of a, in an L2 cache of 2 MB
+  const std::ptrdiff_t panel_words =
+      args.panel_words > 0 ? args.panel_words : static_cast<std::ptrdiff_t>(args.k_words) * kPanel;
+  const int steps = args.k_words / kTileWords;
+  int group = steps > 0 ? kGroupWords / args.k_words / kBlockRows * kBlockRows : args.rows;
+  group = group < 4 * kBlockRows ? 4 * kBlockRows : group;
+  const TileShapes shapes(args.rows < kTileRows ? args.rows : kTileRows);
+  PendingBlock<P> pending(args);
+  for (int group_begin = 0; group_begin < args.rows; group_begin += group) {
+    const int group_end = args.rows - group_begin < group ? args.rows : group_begin + group;
+    const int num_blocks = (group_end - group_begin + kBlockRows - 1) / kBlockRows;
+    for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
+      const std::int32_t* b = static_cast<const std::int32_t*>(args.b) + panel * panel_words;
+      constexpr std::ptrdiff_t kBytes = kTileWords * kPanel * sizeof(std::int32_t);
+      generic::Ahead ahead;
+      if (panel + 1 < args.ahead_end) {
+        ahead = {reinterpret_cast<const char*>(b + panel_words), kBytes / num_blocks};
+      } else if (args.ahead_end > 0 && group_end < args.rows) {
+        ahead = {reinterpret_cast<const char*>(b - (panel - args.panel_begin) * panel_words), kBytes / num_blocks};
+      } else if (args.next != nullptr) {
+        ahead = {static_cast<const char*>(args.next), kBytes / num_blocks};
+      }
+      for (int row = group_begin; row < group_end; row += kBlockRows) {
+        const RowBlock block = block_at(row, group_end, args.rows);
+        const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + block.begin * args.lda;
+        const int column = panel * kPanel;
+        if (block.second > 0) {
+          multiply_block<P, 2>(args, a, block.second, b, ahead, pending);
+          pending.template take<2>(block.begin, block.first, block.rows, column, steps);
+        } else {
+          multiply_block<P, 1>(args, a, 0, b, ahead, pending);
+          pending.template take<1>(block.begin, block.first, block.rows, column, steps);
+        }
+        ahead.bytes += steps * ahead.step;
+      }
+    }
+  }
+  pending.finish_all();
+}
+
+}  // namespace
+}  // namespace mlxe::cpu::amx
