@@ -122,6 +122,7 @@ std::vector<KernelTable> find_kernels() {
         table.description = "AMX: products of bf16 and int8 tiles; AVX-512 with VNNI";
         table.bf16 = &kAmxBf16;
         table.int8 = &kAmxInt8;
+        table.attention_bf16 = &kAmxAttentionBf16;
         table.automatic = &kAmxBf16;
         found.insert(found.begin(), table);
       }

@@ -253,6 +253,7 @@ extern const MatrixKernels kAvx512Bf16;               ///< needs BF16
 extern const AttentionKernels kAvx512AttentionBf16;   ///< needs BF16
 extern const MatrixKernels kAmxBf16;                  ///< needs AMX and BF16
 extern const MatrixKernels kAmxInt8;                  ///< needs AMX and VNNI
+extern const AttentionKernels kAmxAttentionBf16;      ///< needs AMX and BF16
 #elif defined(__aarch64__)
 extern const VectorKernels kNeonVector;
 extern const AttentionKernels kNeonAttentionFp32;

@@ -10,6 +10,46 @@ namespace {  // each translation unit its own
 constexpr int kBlockRows = 2 * kTileRows;
 constexpr int kPanel = 2 * kTileWords;
 
+/// Sums of kTilesDown by two tiles, into the tiles. Each is one chain over k.
+/// \param a, second  where the rows of either tile begin; rows are lda words apart
+/// \param b          a panel
+/// \param between    between() is called after each step of k
+template <class P, int kTilesDown, class F>
+inline __attribute__((always_inline)) void multiply_block(int k_words, const std::int32_t* a,
+                                                          const std::int32_t* second, std::ptrdiff_t lda,
+                                                          const std::int32_t* b, const F& between) {
+  zero_tile<0>();
+  zero_tile<1>();
+  if constexpr (kTilesDown == 2) {
+    zero_tile<2>();
+    zero_tile<3>();
+  }
+  for (int p = 0; p < k_words; p += kTileWords) {
+    load_tile<6>(b + p * kPanel, kPanel);
+    load_tile<4>(a + p, lda);
+    P::template multiply_tiles<0, 4, 6>();
+    load_tile<7>(b + p * kPanel + kTileWords, kPanel);
+    P::template multiply_tiles<1, 4, 7>();
+    if constexpr (kTilesDown == 2) {
+      load_tile<5>(second + p, lda);
+      P::template multiply_tiles<2, 5, 6>();
+      P::template multiply_tiles<3, 5, 7>();
+    }
+    between();
+  }
+}
+
+/// The sums, to where the rows of either tile begin.
+template <int kTilesDown>
+inline __attribute__((always_inline)) void store_block(float* first, float* second, std::ptrdiff_t stride) {
+  store_tile<0>(first, stride);
+  store_tile<1>(first + kTileWords, stride);
+  if constexpr (kTilesDown == 2) {
+    store_tile<2>(second, stride);
+    store_tile<3>(second + kTileWords, stride);
+  }
+}
+
 /// The sums of one block on their way through the epilogue, which is taken along bit by bit while the next block is
 /// multiplied: tiles have a unit of their own, which the vectors' leave alone.
 template <class P>
@@ -24,13 +64,7 @@ class PendingBlock {
   /// \param steps  of advance() that will follow
   template <int kTilesDown>
   void take(int row, int first, int rows, int column, int steps) {
-    store_tile<0>(sums_, kPanel);
-    store_tile<1>(sums_ + kTileWords, kPanel);
-    if constexpr (kTilesDown == 2) {
-      float* second = sums_ + (rows - kTileRows) * kPanel;  // where rows are in both tiles, they are equal
-      store_tile<2>(second, kPanel);
-      store_tile<3>(second + kTileWords, kPanel);
-    }
+    store_block<kTilesDown>(sums_, sums_ + (rows - kTileRows) * kPanel, kPanel);  // equal where rows are in both tiles
     row_ = row;
     next_ = first;
     end_ = rows;
@@ -63,35 +97,6 @@ class PendingBlock {
   int per_step_ = 0;
   alignas(64) float sums_[kBlockRows * kPanel];
 };
-
-/// Sums of kTilesDown by two tiles, into the tiles. Each is one chain over k.
-/// \param second  rows of a from one tile to the next
-template <class P, int kTilesDown>
-inline __attribute__((always_inline)) void multiply_block(const GemmArgs& args, const std::int32_t* a, int second,
-                                                          const std::int32_t* b, generic::Ahead ahead,
-                                                          PendingBlock<P>& pending) {
-  zero_tile<0>();
-  zero_tile<1>();
-  if constexpr (kTilesDown == 2) {
-    zero_tile<2>();
-    zero_tile<3>();
-  }
-  for (int p = 0; p < args.k_words; p += kTileWords) {
-    ahead.ask();
-    load_tile<6>(b + p * kPanel, kPanel);
-    load_tile<4>(a + p, args.lda);
-    P::template multiply_tiles<0, 4, 6>();
-    load_tile<7>(b + p * kPanel + kTileWords, kPanel);
-    P::template multiply_tiles<1, 4, 7>();
-    if constexpr (kTilesDown == 2) {
-      load_tile<5>(a + second * args.lda + p, args.lda);
-      P::template multiply_tiles<2, 5, 6>();
-      P::template multiply_tiles<3, 5, 7>();
-    }
-    pending.advance();
-  }
-  pending.finish_all();
-}
 
 /// Rows of one block. Tiles reach back to rows of the block before, rather than end early: a change of their shapes
 /// takes as long as a quarter of a block.
@@ -144,14 +149,19 @@ void gemm(const GemmArgs& args) {
         const RowBlock block = block_at(row, group_end, args.rows);
         const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + block.begin * args.lda;
         const int column = panel * kPanel;
+        const auto multiply = [&]<int kTilesDown>() __attribute__((always_inline)) {
+          multiply_block<P, kTilesDown>(args.k_words, a, a + block.second * args.lda, args.lda, b, [&] {
+            ahead.ask();
+            pending.advance();
+          });
+          pending.finish_all();
+          pending.template take<kTilesDown>(block.begin, block.first, block.rows, column, steps);
+        };
         if (block.second > 0) {
-          multiply_block<P, 2>(args, a, block.second, b, ahead, pending);
-          pending.template take<2>(block.begin, block.first, block.rows, column, steps);
+          multiply.template operator()<2>();
         } else {
-          multiply_block<P, 1>(args, a, 0, b, ahead, pending);
-          pending.template take<1>(block.begin, block.first, block.rows, column, steps);
+          multiply.template operator()<1>();
         }
-        ahead.bytes += steps * ahead.step;
       }
     }
   }

@@ -50,7 +50,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, 
   product.panel_begin = panel_begin;
   product.panel_end = panel_end;
   const TileRows<typename A::Scores, kQueries> queries({q, args.ldq, rows, args.head_dim}, args.scratch + at.rows);
-  multiply_rows<A, kVectors>(queries, product);
+  multiply_rows<A>(queries, product);
 
   if (args.bucket_of_distance != nullptr) {
     const KeyRange compared = {first + tile.begin, first + tile.end};
@@ -86,7 +86,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, 
   product.panel_end = round_up(args.head_dim, kPanel) / kPanel;
   product.residual = is_first ? nullptr : out;
   product.ldr = args.ldo;
-  gemm<Values, A::kTileRows, kVectors>(product);
+  A::multiply_values(product);
 
   if (is_last) {
     for (int r = 0; r < rows; ++r) {
@@ -98,6 +98,7 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, 
 
 template <class A, int kQueries, int kVectors>
 void attention(const AttentionArgs& args) {
+  [[maybe_unused]] const typename A::Setup setup;
   const AttentionScratch<A, kQueries, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
   for (int head = 0; head < args.num_q_heads; ++head) {
     float* largest = args.scratch + at.largest + static_cast<std::ptrdiff_t>(head) * args.length;

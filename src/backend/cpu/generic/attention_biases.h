@@ -66,7 +66,7 @@ void compare_with_positions(const AttentionArgs& args, const AttentionScratch<A,
   product.n = round_up(args.num_buckets, kPanel);
   product.panel_begin = first / kPanel;
   product.panel_end = last / kPanel + 1;
-  multiply_rows<A, kVectors>(x, product);
+  multiply_rows<A>(x, product);
 }
 
 /// Relative scores where queries and keys find them; either kind may be null.

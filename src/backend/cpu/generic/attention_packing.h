@@ -18,20 +18,37 @@ inline constexpr int larger(int a, int b) {
   return a > b ? a : b;
 }
 
-/// Words that hold `count` values.
+/// Words that hold `count` values, in whole steps of a product.
 template <class P>
 constexpr int words_of(int count) {
-  return (count + P::kValues - 1) / P::kValues;
+  return padded_values<P>(count) / P::kValues;
 }
 
+/// A row of values to words, zeros after them.
+/// \returns what P::convert does
+template <class P>
+inline __attribute__((always_inline)) float convert_row(const float* x, int count, float* words) {
+  const float scale = P::convert(x, count, words);
+  for (int word = (count + P::kValues - 1) / P::kValues; word < words_of<P>(count); ++word) {
+    words[word] = 0.0F;
+  }
+  return scale;
+}
+
+/// What products need while an attention lasts: mostly nothing.
+struct NoSetup {};
+
 /// The products of attention: of queries with keys and positions, and of weights with values.
-/// \tparam kRegisterRows  rows of a tile that is kept in registers
-template <class ScoreProduct, class ValueProduct, int kRegisterRows>
+/// \tparam kMultiplyScores  may write whole tiles of rows of c, and read such of a, however few rows are asked for
+/// \tparam kMultiplyValues  may read whole tiles of rows of a; activation and bias are none
+template <class ScoreProduct, class ValueProduct, auto kMultiplyScores, auto kMultiplyValues, class SetupType = NoSetup>
 struct AttentionProducts {
   using Scores = ScoreProduct;
   using Values = ValueProduct;
   using Vector = typename ValueProduct::Vector;
-  static constexpr int kTileRows = kRegisterRows;
+  using Setup = SetupType;
+  static void multiply_scores(const GemmArgs& args) { kMultiplyScores(args); }
+  static void multiply_values(const GemmArgs& args) { kMultiplyValues(args); }
 };
 
 /// Places of the parts of AttentionArgs::scratch, in words of four bytes.
@@ -153,7 +170,7 @@ void pack_transposed(const HeadRows& source, float* panels, float* rows, [[maybe
     std::ptrdiff_t ld = source.ld;
     if constexpr (P::kValues > 1) {
       for (int i = 0; i < V::kWidth && i < left; ++i) {
-        P::convert(source.data + (begin + i) * source.ld, source.head_dim, rows + i * num_words);
+        convert_row<P>(source.data + (begin + i) * source.ld, source.head_dim, rows + i * num_words);
       }
       words = rows;
       ld = num_words;
@@ -215,21 +232,21 @@ struct TileRows {
       words = room;
       ld = k_words;
       for (int r = 0; r < count; ++r) {
-        scales[r] = P::convert(x.data + r * x.ld, x.head_dim, room + r * ld);
+        scales[r] = convert_row<P>(x.data + r * x.ld, x.head_dim, room + r * ld);
       }
     }
   }
 };
 
 /// product.c = rows times product.b
-template <class A, int kVectors, int kRows>
+template <class A, int kRows>
 void multiply_rows(const TileRows<typename A::Scores, kRows>& rows, GemmArgs product) {
   product.a = rows.words;
   product.lda = rows.ld;
   product.rows = rows.count;
   product.k_words = rows.k_words;
   product.row_scale = rows.scales;
-  gemm<typename A::Scores, A::kTileRows, kVectors>(product);
+  A::multiply_scores(product);
 }
 
 }  // namespace

@@ -26,19 +26,25 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .expand_panel = expand_panel<P, I>};
 }
 
-/// \tparam Scores, Values  the products of queries with keys, and of weights with values
-/// \tparam kTiles          tiles of queries that share masks, statistics and calls; more than one where that was
-///                         measured to pay, as each may meet keys that only another sees
-template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
-constexpr AttentionKernels attention_kernels() {
-  using A = AttentionProducts<Scores, Values, kRows>;
-  constexpr int kQueries = kTiles * kRows;
-  static_assert(kVectors % Values::kValues == 0, "weights are written in steps of whole vectors of words");
+/// \tparam A         AttentionProducts
+/// \tparam kQueries  queries that share masks, statistics and calls
+template <class A, int kQueries, int kVectors>
+constexpr AttentionKernels attention_kernels_of() {
+  static_assert(kVectors % A::Values::kValues == 0, "weights are written in steps of whole vectors of words");
   return {.attention = attention<A, kQueries, kVectors>,
           .scratch_floats = attention_scratch_floats<A, kQueries, kVectors>,
           .position_panel = kVectors * A::Vector::kWidth,
-          .position_words = position_words<Scores, kVectors>,
-          .pack_positions = pack_positions<Scores, kVectors>};
+          .position_words = position_words<typename A::Scores, kVectors>,
+          .pack_positions = pack_positions<typename A::Scores, kVectors>};
+}
+
+/// \tparam Scores, Values  the products of queries with keys, and of weights with values
+/// \tparam kTiles          tiles of queries that are taken together; more than one where that was measured to pay, as
+///                         each may meet keys that only another sees
+template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
+constexpr AttentionKernels attention_kernels() {
+  using A = AttentionProducts<Scores, Values, gemm<Scores, kRows, kVectors>, gemm<Values, kRows, kVectors>>;
+  return attention_kernels_of<A, kTiles * kRows, kVectors>();
 }
 
 template <class V>
