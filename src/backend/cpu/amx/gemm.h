@@ -26,16 +26,16 @@ inline __attribute__((always_inline)) void multiply_block(int k_words, const std
   }
   for (int p = 0; p < k_words; p += kTileWords) {
     load_tile<6>(b + p * kPanel, kPanel);
-    load_tile<4>(a + p, lda);
+    stream_tile<4>(a + p, lda);
     P::template multiply_tiles<0, 4, 6>();
+    between();
     load_tile<7>(b + p * kPanel + kTileWords, kPanel);
     P::template multiply_tiles<1, 4, 7>();
     if constexpr (kTilesDown == 2) {
-      load_tile<5>(second + p, lda);
+      stream_tile<5>(second + p, lda);
       P::template multiply_tiles<2, 5, 6>();
       P::template multiply_tiles<3, 5, 7>();
     }
-    between();
   }
 }
 

@@ -49,6 +49,14 @@ inline __attribute__((always_inline)) void load_tile(const void* rows, std::ptrd
                : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)), "m"(*static_cast<const char(*)[]>(rows)));
 }
 
+/// As load_tile, of what will not be read again soon: what is in the L1 cache stays there.
+template <int kTile>
+inline __attribute__((always_inline)) void stream_tile(const void* rows, std::ptrdiff_t stride) {
+  asm volatile("tileloaddt1 (%1,%2,1), %%tmm%c0"
+               :
+               : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)), "m"(*static_cast<const char (*)[]>(rows)));
+}
+
 template <int kTile>
 inline __attribute__((always_inline)) void store_tile(void* rows, std::ptrdiff_t stride) {
   asm volatile("tilestored %%tmm%c1, (%2,%3,1)"
