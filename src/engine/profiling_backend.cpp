@@ -72,6 +72,16 @@ class ProfilingOps final : public Ops {
     return timed(product_name("gated_linear", weight), product_operations(x, weight),
                  [&] { return ops_.gated_linear(x, weight, gate); });
   }
+  Tensor linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                    Activation activation) override {
+    return timed(product_name("linear", weight), product_operations(x, weight),
+                 [&] { return ops_.linear_for(reader, x, weight, activation); });
+  }
+  Tensor gated_linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                          const Gate& gate) override {
+    return timed(product_name("gated_linear", weight), product_operations(x, weight),
+                 [&] { return ops_.gated_linear_for(reader, x, weight, gate); });
+  }
   Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) override {
     return timed("layer_norm", 0, [&] { return ops_.layer_norm(x, norm, eps); });
   }

@@ -267,7 +267,7 @@ class DebertaV2 final : public HeadedModel {
     const Tensor attended =
         ops.layer_norm(ops.linear(context, layer.parts.attention_output, Activation::kNone, chosen_rows(ops, x, kept)),
                        layer.parts.attention_norm, eps);
-    const Tensor inner = ops.linear(attended, layer.parts.intermediate, config_.hidden_act);
+    const Tensor inner = ops.linear_for(layer.parts.output, attended, layer.parts.intermediate, config_.hidden_act);
     return ops.layer_norm(ops.linear(inner, layer.parts.output, Activation::kNone, attended), layer.parts.output_norm,
                           eps);
   }

@@ -202,8 +202,9 @@ class ModernBert final : public HeadedModel {
     const Tensor context =
         ops.attention(turned(0), turned(hidden), ops.columns(qkv, 2 * hidden, hidden), batch, attention, kept);
     const Tensor attended = ops.linear(context, layer.attn_output, Activation::kNone, chosen_rows(ops, x, kept));
-    const Tensor inner = ops.gated_linear(ops.layer_norm(attended, layer.mlp_norm, norm_eps_), layer.mlp_input,
-                                          Gate{.activation = activation_});  // [kept tokens, intermediate]
+    const Tensor inner =  // [kept tokens, intermediate]
+        ops.gated_linear_for(layer.mlp_output, ops.layer_norm(attended, layer.mlp_norm, norm_eps_), layer.mlp_input,
+                             Gate{.activation = activation_});
     return ops.linear(inner, layer.mlp_output, Activation::kNone, attended);
   }
 

@@ -253,7 +253,7 @@ class NomicBert final : public Model {
     const Lookup bias{&layer.experts_bias, first_row};
     return mix_experts(ops, x, ops.add(x, ops.gather_sum({&bias, 1})), choice, [&](int number, const Tensor& tokens) {
       const Expert& expert = layer.experts[static_cast<std::size_t>(number)];
-      return ops.linear(ops.linear(tokens, expert.inner, config_.activation), expert.output);
+      return ops.linear(ops.linear_for(expert.output, tokens, expert.inner, config_.activation), expert.output);
     });
   }
 

@@ -25,7 +25,7 @@ Tensor attend(Ops& ops, const Tensor& x, const PackedBatch& batch, const Decoder
 }
 
 Tensor gated_mlp(Ops& ops, const Tensor& x, const GatedMlp& mlp, const Tensor& residual) {
-  return ops.linear(ops.gated_linear(x, mlp.gate_up, mlp.gate), mlp.down, Activation::kNone, residual);
+  return ops.linear(ops.gated_linear_for(mlp.down, x, mlp.gate_up, mlp.gate), mlp.down, Activation::kNone, residual);
 }
 
 Tensor decoder_layer(Ops& ops, const Tensor& x, const PackedBatch& batch, const DecoderLayer& layer,

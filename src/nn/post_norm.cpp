@@ -22,9 +22,10 @@ Tensor post_norm_attention(Ops& ops, const PostNormLayer& layer, const PostNormS
 Tensor post_norm_layer(Ops& ops, const PostNormLayer& layer, const PostNormSpec& spec, const Tensor& x,
                        const PackedBatch& batch, const TokenChoice& wanted, const Tensor& rotary_table) {
   const Tensor attended = post_norm_attention(ops, layer, spec, x, batch, wanted, rotary_table);
-  const Tensor inner = spec.is_gated
-                           ? ops.gated_linear(attended, layer.intermediate, Gate{.activation = spec.activation})
-                           : ops.linear(attended, layer.intermediate, spec.activation);  // [tokens, intermediate]
+  const Tensor inner =  // [tokens, intermediate]
+      spec.is_gated
+          ? ops.gated_linear_for(layer.output, attended, layer.intermediate, Gate{.activation = spec.activation})
+          : ops.linear_for(layer.output, attended, layer.intermediate, spec.activation);
   return ops.layer_norm(ops.linear(inner, layer.output, Activation::kNone, attended), layer.output_norm, spec.eps);
 }
 

@@ -147,6 +147,17 @@ class Ops {
   /// \returns [rows, weight.out_features / 2]
   [[nodiscard]] virtual Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) = 0;
 
+  /// As linear and gated_linear, where nothing but linear() with `reader` will read the result: a backend may leave it
+  /// in the form that this product wants, which no other operation takes.
+  [[nodiscard]] virtual Tensor linear_for(const LinearWeight& /*reader*/, const Tensor& x, const LinearWeight& weight,
+                                          Activation activation) {
+    return linear(x, weight, activation, Tensor());
+  }
+  [[nodiscard]] virtual Tensor gated_linear_for(const LinearWeight& /*reader*/, const Tensor& x,
+                                                const LinearWeight& weight, const Gate& gate) {
+    return gated_linear(x, weight, gate);
+  }
+
   /// (x - mean) / sqrt(variance + eps) * scale + shift, over each row; variance is the biased one.
   [[nodiscard]] virtual Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) = 0;
 

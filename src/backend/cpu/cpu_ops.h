@@ -26,6 +26,10 @@ class CpuOps final : public Ops {
   Tensor gather_sum(std::span<const Lookup> lookups) override;
   Tensor linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) override;
   Tensor gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) override;
+  Tensor linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                    Activation activation) override;
+  Tensor gated_linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                          const Gate& gate) override;
   Tensor layer_norm(const Tensor& x, const NormWeight& norm, float eps) override;
   Tensor rms_norm(const Tensor& x, const NormWeight& norm, float eps) override;
   Tensor columns(const Tensor& x, int begin, int count) override;
@@ -49,6 +53,8 @@ class CpuOps final : public Ops {
 
  private:
   [[nodiscard]] Tensor make(int rows, int columns);
+  /// Rows for `kernels` to read, with room for `words` of each.
+  [[nodiscard]] Tensor make_words(const MatrixKernels& kernels, int rows, int columns, int words);
   /// Calls piece(i, member) for i in [0, count), those of member 0 after the checkpoint; where that throws, the rest is
   /// left out.
   void for_pieces(int count, const Team::Part& piece);
@@ -58,6 +64,12 @@ class CpuOps final : public Ops {
   /// A new tensor, its rows filled by row_of(row, out).
   template <class F>
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
+
+  /// activation(x W^T + b) + residual, into a tensor that has room for it.
+  void multiply(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual,
+                const Tensor& result);
+  /// The halves of rows [begin, end) joined.
+  void join(const Tensor& halves, const Gate& gate, int begin, int end, float* out, std::ptrdiff_t ld);
 
   struct PreparedRows;
   void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);

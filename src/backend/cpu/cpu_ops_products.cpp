@@ -5,9 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/cpu_tensor.h"
 #include "backend/cpu/cpu_weights.h"
+#include "mlxe/error.h"
 
 namespace mlxe::cpu {
 namespace {
@@ -71,11 +74,43 @@ struct CpuOps::PreparedRows {
   Scratch facts_;
 };
 
+Tensor CpuOps::make_words(const MatrixKernels& kernels, int rows, int columns, int words) {
+  const std::ptrdiff_t ld = spread(words);
+  auto storage = std::make_shared<CpuTensor>(arena_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(ld));
+  storage->ld = ld;
+  storage->words_of = &kernels;
+  return {rows, columns, std::move(storage)};
+}
+
 Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual) {
   check_linear(x, weight, residual);
+  Tensor result = make(x.rows(), weight.out_features);
+  multiply(x, weight, activation, residual, result);
+  return result;
+}
+
+Tensor CpuOps::linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                          Activation activation) {
+  const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
+  const auto& next = static_cast<const PackedLinear&>(*reader.storage);
+  if (packed.kernels != next.kernels || !packed.kernels->writes_words) {
+    return linear(x, weight, activation, Tensor());
+  }
+  check_linear(x, weight, Tensor());
+  const int words_of_panels = packed.num_panels * packed.kernels->panel_width / packed.kernels->values_per_word;
+  Tensor result = make_words(*packed.kernels, x.rows(), weight.out_features, std::max(words_of_panels, next.k_words));
+  multiply(x, weight, activation, Tensor(), result);
+  return result;
+}
+
+void CpuOps::multiply(const Tensor& x, const LinearWeight& weight, Activation activation, const Tensor& residual,
+                      const Tensor& result) {
   const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
   const MatrixKernels& kernels = *packed.kernels;
-  Tensor result = make(x.rows(), weight.out_features);
+  if (cpu(x).words_of != nullptr && cpu(x).words_of != &kernels) {
+    throw Error(ErrorCode::kInternal,
+                fmt::format("linear: the input was made for another weight than this {} one", kernels.precision));
+  }
   GemmArgs args;
   args.a = cpu(x).data;
   args.lda = cpu(x).ld;
@@ -87,6 +122,7 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
     args.ldr = cpu(residual).ld;
   }
   args.c = cpu(result).data;
+  args.c_words = cpu(result).words_of != nullptr ? reinterpret_cast<std::int32_t*>(cpu(result).data) : nullptr;
   args.ldc = cpu(result).ld;
   args.rows = x.rows();
   args.n = weight.out_features;
@@ -95,9 +131,9 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.next = packed.next->share(0, 1);
   args.activation = activation;
 
-  if (kernels.prepare_rows == nullptr) {
+  if (kernels.prepare_rows == nullptr || cpu(x).words_of != nullptr) {
     multiply_panels(packed, weight.in_features, args);
-    return result;
+    return;
   }
   const PreparedRows rows(arena_, x.rows(), packed.k_words);
   prepare(kernels, x, rows);
@@ -115,7 +151,6 @@ Tensor CpuOps::linear(const Tensor& x, const LinearWeight& weight, Activation ac
   args.column_scale = packed.column_scale.data();
   args.column_sum = packed.column_sum.data();
   multiply_panels(packed, weight.in_features, args);
-  return result;
 }
 
 void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows) {
@@ -168,20 +203,49 @@ Tensor CpuOps::multiply_apart(const PackedLinear& packed, const Tensor& x, const
   return rests;
 }
 
+void CpuOps::join(const Tensor& halves, const Gate& gate, int begin, int end, float* out, std::ptrdiff_t ld) {
+  GateArgs args;
+  args.x = cpu(halves).data + begin * cpu(halves).ld;
+  args.ldx = cpu(halves).ld;
+  args.y = out;
+  args.ldy = ld;
+  args.gate = gate;
+  args.rows = end - begin;
+  args.size = halves.columns() / 2;
+  vector_.gate(args);
+}
+
 Tensor CpuOps::gated_linear(const Tensor& x, const LinearWeight& weight, const Gate& gate) {
   check_gated_linear(weight, gate);
   const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
   Tensor result = make(x.rows(), weight.out_features / 2);
   for_rows(x.rows(), [&](int begin, int end) {
-    GateArgs args;
-    args.x = cpu(halves).data + begin * cpu(halves).ld;
-    args.ldx = cpu(halves).ld;
-    args.y = cpu(result).data + begin * cpu(result).ld;
-    args.ldy = cpu(result).ld;
-    args.gate = gate;
-    args.rows = end - begin;
-    args.size = result.columns();
-    vector_.gate(args);
+    join(halves, gate, begin, end, cpu(result).data + begin * cpu(result).ld, cpu(result).ld);
+  });
+  return result;
+}
+
+Tensor CpuOps::gated_linear_for(const LinearWeight& reader, const Tensor& x, const LinearWeight& weight,
+                                const Gate& gate) {
+  const auto& next = static_cast<const PackedLinear&>(*reader.storage);
+  const MatrixKernels& kernels = *next.kernels;
+  if (!kernels.writes_words) {
+    return gated_linear(x, weight, gate);
+  }
+  check_gated_linear(weight, gate);
+  const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
+  const int columns = weight.out_features / 2;
+  Tensor result = make_words(kernels, x.rows(), columns, next.k_words);
+  // Row by row: each becomes words while it is in the L1 cache.
+  const Scratch row_of_member(arena_, static_cast<std::size_t>(columns), team_.size());
+  const int pieces = team_.size() == 1 ? 1 : std::min(x.rows(), 4 * team_.size());
+  team_.for_each(pieces, [&](int piece, int member) {
+    float* joined = row_of_member.of(member);
+    for (int row = begin_of_share(piece, pieces, x.rows()); row < begin_of_share(piece + 1, pieces, x.rows()); ++row) {
+      join(halves, gate, row, row + 1, joined, columns);
+      kernels.prepare_rows(joined, columns, 1, columns, cpu(result).data + row * cpu(result).ld, cpu(result).ld,
+                           nullptr, nullptr, nullptr);
+    }
   });
   return result;
 }
@@ -213,6 +277,7 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     GemmArgs part = args;
     part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
     part.c += begin * args.ldc;
+    part.c_words = args.c_words != nullptr ? args.c_words + begin * args.ldc : nullptr;
     part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
     part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
     part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;

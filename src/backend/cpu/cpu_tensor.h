@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backend/cpu/arena.h"
+#include "backend/cpu/kernel_table.h"
 #include "tensor/check.h"
 #include "tensor/ops.h"
 
@@ -31,6 +32,8 @@ struct CpuTensor final : TensorStorage {
 
   float* data = nullptr;
   std::ptrdiff_t ld = 0;
+  /// Or null; then the rows are words as these kernels prepare them, for CpuOps::linear and nothing else.
+  const MatrixKernels* words_of = nullptr;
 
  private:
   Arena* arena_ = nullptr;

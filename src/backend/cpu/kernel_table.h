@@ -23,6 +23,9 @@ struct GemmArgs {
   std::ptrdiff_t ldr = 0;
   float* c = nullptr;  ///< [rows, n], row stride ldc
   std::ptrdiff_t ldc = 0;
+  /// Or null; then [rows, panels] of words go here, row stride ldc words, and none to c: as prepare_rows would make
+  /// them of c, whole panels. There is no residual. For kernels that write words.
+  std::int32_t* c_words = nullptr;
   int rows = 0;
   int n = 0;
   int panel_begin = 0;
@@ -170,6 +173,7 @@ struct MatrixKernels {
   int words_at_once = 1;           ///< rows have a multiple of so many
   int most_features = 0x7FFFFFFF;  ///< longest rows
   bool scaled = false;             ///< whole numbers: rows and columns have scales
+  bool writes_words = false;       ///< gemm heeds GemmArgs::c_words
   void (*gemm)(const GemmArgs&);
   /// Packs rows [0, count) of w (float32, [count, k], row stride k) into one panel of words, zero-padded.
   /// Scaled: also writes panel_width values of GemmArgs::column_scale and, at int8, column_sum (else they may be null).

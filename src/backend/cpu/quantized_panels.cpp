@@ -263,6 +263,7 @@ void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedP
     part.column_scale = args.column_scale != nullptr ? args.column_scale + column : nullptr;
     part.b = expand_panel(kernels, runs, panel, k, part.column_scale, scratch);
     part.c += column;
+    part.c_words = args.c_words != nullptr ? args.c_words + column / kernels.values_per_word : nullptr;
     part.bias = args.bias != nullptr ? args.bias + column : nullptr;
     part.residual = args.residual != nullptr ? args.residual + column : nullptr;
     part.n = args.n - column;

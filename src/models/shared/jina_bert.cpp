@@ -162,7 +162,8 @@ class JinaBert final : public HeadedModel {
     const Tensor attended = ops.layer_norm(ops.linear(context, parts.attention_output, Activation::kNone, base),
                                            parts.attention_norm, spec_.eps);
     const Tensor y = ops.layer_norm(ops.add(base, attended), layer.second_norm, spec_.eps);
-    const Tensor inner = ops.gated_linear(y, parts.intermediate, Gate{.activation = spec_.activation});
+    const Tensor inner =
+        ops.gated_linear_for(parts.output, y, parts.intermediate, Gate{.activation = spec_.activation});
     return ops.layer_norm(ops.linear(inner, parts.output, Activation::kNone, y), parts.output_norm, spec_.eps);
   }
 

@@ -50,6 +50,7 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .panel_width = kPanel,
           .values_per_word = P::kValues,
           .words_at_once = P::kWordsAtOnce,
+          .writes_words = kWritesWords<P>,
           .gemm = kGemm,
           .pack_panel = pack_panel_bf16<P, kPanel>,
           .prepare_rows = prepare_rows_bf16<P>,

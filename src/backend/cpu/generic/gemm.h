@@ -178,10 +178,46 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
   }
 }
 
+/// Whether a row of sums can become words of P as it is: at int8 and int16 its steps would have to be known.
+template <class P>
+constexpr bool kWritesWords = P::kValues == 2 && !P::kScaled;
+
+/// As finish_tile, to words: whole panels.
+template <class P, Activation kActivation, int kStride>
+void finish_words(const GemmArgs& args, const float* sums, int rows, int row, int column) {
+  using V = typename P::Vector;
+  constexpr int kTogether = kStride % (2 * V::kWidth) == 0 ? 2 : 1;
+  for (int j = 0; j < kStride; j += kTogether * V::kWidth) {
+    V bias[kTogether];
+#pragma GCC unroll 2
+    for (int i = 0; i < kTogether; ++i) {
+      bias[i] = args.bias != nullptr ? V::load(args.bias + column + j + i * V::kWidth) : V::zero();
+    }
+    for (int r = 0; r < rows; ++r) {
+      V x[kTogether];
+#pragma GCC unroll 2
+      for (int i = 0; i < kTogether; ++i) {
+        x[i] = activate(kActivation, load_sums<P>(sums + r * kStride + j + i * V::kWidth) + bias[i]);
+      }
+      std::int32_t* words = args.c_words + (row + r) * args.ldc + (column + j) / P::kValues;
+      if constexpr (kTogether == 2) {
+        P::store_row(x, words);
+      } else {
+        P::store_narrow(x[0], words);
+      }
+    }
+  }
+}
+
 using FinishTile = void (*)(const GemmArgs& args, const float* sums, int rows, int row, int column);
 
 template <class P, Activation kActivation, int kStride>
 FinishTile choose_finish(const GemmArgs& args) {
+  if constexpr (kWritesWords<P>) {
+    if (args.c_words != nullptr) {
+      return finish_words<P, kActivation, kStride>;
+    }
+  }
   return args.residual != nullptr ? finish_tile<P, kActivation, true, kStride>
                                   : finish_tile<P, kActivation, false, kStride>;
 }
@@ -285,7 +321,8 @@ void gemm_tile(const GemmArgs& args, int row, const std::int32_t* b, Ahead ahead
       has_rest = has_rest || args.rest[row + r] != nullptr;
     }
   }
-  if (args.activation != Activation::kNone || has_rest || column + kVectors * V::kWidth > args.n) {
+  if (args.activation != Activation::kNone || args.c_words != nullptr || has_rest ||
+      column + kVectors * V::kWidth > args.n) {
     return waiting.template add<kRows>(sum, row, column);
   }
   waiting.finish(column);  // those that wait must not have a gap

@@ -1,0 +1,107 @@
+// Tests of results that only one product reads: whatever form they take, that product has the bits it has of floats.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/instruction_set.h"
+#include "backend_cpu/forced_isa.h"
+#include "support/ops_fixture.h"
+#include "support/quantized_tensors.h"
+
+namespace mlxe::testing {
+namespace {
+
+constexpr int kIn = 96;
+constexpr int kInner = 160;  // whole panels of no instruction set but those that are 32 wide; whole groups of codes
+constexpr int kOut = 70;
+
+struct Layers {
+  LinearWeight up;    // kIn to kInner
+  LinearWeight both;  // kIn to 2 kInner
+  LinearWeight down;  // kInner to kOut
+};
+
+constexpr Gate kGate = {.activation = Activation::kSilu, .limit = 0.7F, .up_offset = 0.5F};
+
+/// Inner values of some rows, read by Layers::down.
+using Inner = Tensor (*)(Ops& ops, const Tensor& x, const Layers& layers);
+
+std::vector<float> read_rows(Backend& backend, const Layers& layers, int rows, Inner inner) {
+  const EmbeddingTable table = backend.embedding_table(host_tensor(noise(rows, kIn, 4)));
+  std::vector<std::int32_t> ids;
+  for (int row = 0; row < rows; ++row) {
+    ids.push_back(row);
+  }
+  std::vector<float> out(static_cast<std::size_t>(rows) * kOut);
+  backend.run(1, [&](Ops& ops, std::size_t /*task*/) {
+    const Tensor x = ops.gather_sum(std::array{Lookup{&table, ids}});
+    ops.read(ops.linear(inner(ops, x, layers), layers.down), out);
+  });
+  return out;
+}
+
+void expect_same_bits(Backend& backend, const Layers& layers, const std::string& what) {
+  for (const int rows : {1, 15, 33, 200}) {  // the last is shared out by rows
+    EXPECT_EQ(read_rows(backend, layers, rows,
+                        [](Ops& ops, const Tensor& x, const Layers& all) {
+                          return ops.linear_for(all.down, x, all.up, Activation::kGeluErf);
+                        }),
+              read_rows(backend, layers, rows,
+                        [](Ops& ops, const Tensor& x, const Layers& all) {
+                          return ops.linear(x, all.up, Activation::kGeluErf);
+                        }))
+        << what << ", " << rows << " rows";
+    EXPECT_EQ(
+        read_rows(backend, layers, rows,
+                  [](Ops& ops, const Tensor& x, const Layers& all) {
+                    return ops.gated_linear_for(all.down, x, all.both, kGate);
+                  }),
+        read_rows(backend, layers, rows,
+                  [](Ops& ops, const Tensor& x, const Layers& all) { return ops.gated_linear(x, all.both, kGate); }))
+        << what << ", gated, " << rows << " rows";
+  }
+}
+
+/// A weight and its bias.
+LinearPart part(HostTensor weight, unsigned seed) {
+  const int out = weight.shape[0];
+  return {std::move(weight), host_tensor({out}, noise(1, out, seed).values)};
+}
+
+TEST(CpuLinearFor, GivesTheReaderTheBitsOfFloats) {
+  const QuantizationFormat codes = {.mode = QuantizationMode::kAffine, .bits = 4, .group_size = 32};
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    const cpu::ForcedIsa forced(isa.name);
+    for (const auto& [precision, kernels] :
+         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
+          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
+      if (kernels == nullptr) {
+        continue;
+      }
+      for (const int threads : {1, 3}) {
+        const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
+        const auto weight = [&](HostTensor rows, unsigned seed) {
+          return backend->linear_weight(std::array{part(std::move(rows), seed)});
+        };
+        const std::string what = std::string(isa.name) + ", " + kernels->precision;
+        const Layers plain = {.up = weight(host_tensor(noise(kInner, kIn, 1, 0.2F)), 11),
+                              .both = weight(host_tensor(noise(2 * kInner, kIn, 2, 0.2F)), 12),
+                              .down = weight(host_tensor(noise(kOut, kInner, 3, 0.2F)), 13)};
+        expect_same_bits(*backend, plain, what);
+        // Quantised ones are expanded panel by panel; at int8 they are not, and one of either kind differs in kernels.
+        const Layers quantized = {.up = weight(quantized_tensor(codes, kInner, kIn, DType::kFloat32, 5), 14),
+                                  .both = weight(quantized_tensor(codes, 2 * kInner, kIn, DType::kFloat32, 6), 15),
+                                  .down = plain.down};
+        expect_same_bits(*backend, quantized, what + ", quantised");
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mlxe::testing
