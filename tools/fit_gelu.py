@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Prints the numbers of gelu_tables.h and gelu_powers.h in src/backend/cpu/generic, and how far they are from the
+"""Prints the numbers of gelu_tables.h, gelu_powers.h and gelu_coarse.h in src/backend/cpu/generic, and how far they are from the
 functions.
 
 GELU(x) = max(x, 0) - g(|x|), g(z) = z P(X > z) for X normal, or what tanh makes of it.
 Tables: around each of k / STEPS, k = 0 .. 14, a polynomial in r = z STEPS - k stands for g; beyond them g is 0.
 Powers: 2 P(X > z) = p(z)^POWER, p a polynomial with p(0) = 1 that is 0 at `last`, beyond which g is 0.
+Coarse: P(X < x) = 0.5 + y q(y^2), q a polynomial and y = x clamped to [-last, last].
 Needs numpy.
 """
 
@@ -19,6 +20,8 @@ DEGREE = 5
 POWER = 8
 POWER_DEGREE = 8
 LAST = {"Erf": 7.5, "Tanh": 5.5}
+COARSE_TERMS = 7
+COARSE_LAST = 3.7
 
 
 def g_erf(z: float) -> float:
@@ -92,6 +95,35 @@ def gelu_power(c: np.ndarray, last: float, x: np.ndarray) -> np.ndarray:
     return fused(np.float32(-0.5) * np.abs(x), p, np.maximum(x, np.float32(0.0)))
 
 
+def fit_coarse(g) -> np.ndarray:
+    """[COARSE_TERMS] of q, the constant first: least squares weighted anew by where they err most, as in fit_power."""
+    z = COARSE_LAST * (1.0 - np.cos(np.pi * (np.arange(4000) + 0.5) / 4000)) / 2.0
+    target = np.array([0.5 - g(float(v)) / float(v) for v in z])
+    powers = 2.0 * np.arange(COARSE_TERMS) + 1.0
+    terms = (z[:, None] / COARSE_LAST) ** powers
+    weight = np.ones_like(z)
+    best, least = None, math.inf
+    for _ in range(400):
+        w = np.sqrt(weight)
+        c = np.linalg.lstsq(terms * w[:, None], target * w, rcond=None)[0]
+        error = np.abs(terms @ c - target)
+        if error.max() < least:
+            best, least = c, error.max()
+        weight *= error / error.max() + 1e-3
+        weight /= weight.sum()
+    return (best / COARSE_LAST**powers).astype(np.float32)
+
+
+def gelu_coarse(c: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """As the kernels compute it, in the same order."""
+    y = np.clip(x, np.float32(-COARSE_LAST), np.float32(COARSE_LAST))
+    square = y * y
+    q = np.full_like(y, c[-1])
+    for coefficient in c[-2::-1]:
+        q = fused(q, square, coefficient)
+    return x * fused(q, y, np.float32(0.5))
+
+
 def literal(value: float) -> str:
     text = f"{value:.9g}"
     return f"{text}F" if "." in text or "e" in text else f"{value:.1f}F"
@@ -113,6 +145,9 @@ def main():
         power = fit_power(g, LAST[name])
         say(f"kGelu{name}Power", gelu_power(power, LAST[name], x))
         print("{" + literal(LAST[name]) + ", {" + ", ".join(map(literal, power)) + "}}")
+        coarse = fit_coarse(g)
+        say(f"kGelu{name}Coarse", gelu_coarse(coarse, x))
+        print("{" + ", ".join(map(literal, coarse)) + "}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "backend/cpu/generic/gelu_coarse.h"
 #include "backend/cpu/generic/gelu_powers.h"
 #include "backend/cpu/generic/gelu_tables.h"
 #include "tensor/ops.h"
@@ -40,18 +41,23 @@ inline __attribute__((always_inline)) V tanh(V x) {
   return V::fma(V::set1(2.0F), sigmoid(x + x), V::set1(-1.0F));
 }
 
-template <class V>
+/// \tparam kFine  else off by a thirtieth of what rounding to bf16 may add, if that saves time
+template <class V, bool kFine = true>
 inline __attribute__((always_inline)) V activate(Activation activation, V x) {
   switch (activation) {
     case Activation::kNone: return x;
     case Activation::kGeluErf: {
-      if constexpr (V::kLooksUp) {
+      if constexpr (!kFine) {
+        return gelu(kGeluErfCoarse, x);
+      } else if constexpr (V::kLooksUp) {
         return gelu(kGeluErfTable, x);
       }
       return gelu(kGeluErfPower, x);
     }
     case Activation::kGeluTanh: {
-      if constexpr (V::kLooksUp) {
+      if constexpr (!kFine) {
+        return gelu(kGeluTanhCoarse, x);
+      } else if constexpr (V::kLooksUp) {
         return gelu(kGeluTanhTable, x);
       }
       return gelu(kGeluTanhPower, x);

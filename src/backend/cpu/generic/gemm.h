@@ -197,7 +197,7 @@ void finish_words(const GemmArgs& args, const float* sums, int rows, int row, in
       V x[kTogether];
 #pragma GCC unroll 2
       for (int i = 0; i < kTogether; ++i) {
-        x[i] = activate(kActivation, load_sums<P>(sums + r * kStride + j + i * V::kWidth) + bias[i]);
+        x[i] = activate<V, false>(kActivation, load_sums<P>(sums + r * kStride + j + i * V::kWidth) + bias[i]);
       }
       std::int32_t* words = args.c_words + (row + r) * args.ldc + (column + j) / P::kValues;
       if constexpr (kTogether == 2) {
