@@ -189,9 +189,22 @@ def share_of_peak(result: dict, model: Path, operations: float) -> float:
     return result["tokens_per_s"] * 2 * architectures.matrices(model) / operations
 
 
-def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: int, log) -> list:
-    """Turns until enough quiet ones are there, at most twice as many as wanted."""
-    turns = []
+def run_or_leave_out(contender: Contender, place: Place, corpus: Path, work: Work, folder: Path, failed: dict):
+    """The result of a run, or None of a peer whose program cannot do this model: `failed` then says why."""
+    try:
+        return one_run(contender, place, corpus, work, folder)
+    except RuntimeError as error:
+        if not contender.peer:
+            raise
+        failed[contender.label] = " ".join(str(error).split())
+        say(f"left out: {contender.label}: {failed[contender.label]}")
+        return None
+
+
+def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: int, log) -> tuple[list, dict]:
+    """Turns until enough quiet ones are there, at most twice as many as wanted; and the peers that failed, and how.
+    These are in no turn."""
+    turns, failed = [], {}
     has_limits = harness.program().with_name("bench_kernels").exists()
     with tempfile.TemporaryDirectory() as folder:
         while sum(not disturbed(turn) for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
@@ -199,8 +212,12 @@ def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: i
             precision = group[0].precision
             limits = limits_of_machine(place.model, precision, work.threads) if has_limits else None
             for contender in group:
+                if contender.label in failed:
+                    continue
                 with tempfile.TemporaryDirectory(dir=folder) as own:
-                    result = one_run(contender, place, corpus, work, Path(own))
+                    result = run_or_leave_out(contender, place, corpus, work, Path(own), failed)
+                if result is None:
+                    continue
                 if limits and contender.precision == precision:  # others have another instruction
                     result["share_of_peak"] = share_of_peak(result, place.model, limits["operations"])
                 if limits and contender is group[0]:
@@ -210,11 +227,12 @@ def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: i
                 say(f"{corpus.stem}, turn {len(turns) + 1}: {contender.label}: {result['texts_per_s']:.1f} texts/s, "
                     f"p50 {result['p50_ms']:.2f} ms (others took {result['others']:.0%})")  # fmt: skip
             turns.append(turn)
+    turns = [{label: result for label, result in turn.items() if label not in failed} for turn in turns]
     kept = keep_quiet_turns(turns, turns_wanted)
     loud = sum(disturbed(turn) for turn in kept)
     if loud:
         say(f"{corpus.stem}: in {loud} of the {len(kept)} turns that count, other programs took over {DISTURBED:.0%}")
-    return kept
+    return kept, failed
 
 
 def say(line: str) -> None:
@@ -323,13 +341,14 @@ def main() -> int:
                     corpus = first_texts(given.corpus, name, given.limit, Path(folder))
                     if len(corpus.read_text(encoding="utf-8").splitlines()) <= LATENCY_TEXTS:
                         latency_only = set()  # they ran all of it
-                    turns = compare(group, place, corpus, work, given.turns, log)
+                    turns, failed = compare(group, place, corpus, work, given.turns, log)
                 table = comparison_tables.medians(turns)
                 first = f"the first {given.limit} " if given.limit else ""
                 title = f"{model}, {first}{name}, {precision}"
                 print(f"\n## {title}\n\n{comparison_tables.table_of_numbers(table, latency_only)}", flush=True)
                 ratios = comparison_tables.table_of_ratios(table, group[0].label, latency_only)
                 ratios += comparison_tables.reading_beside_a_query(table, group[0].label, weight_bytes(place.model, precision))
+                ratios += comparison_tables.left_out(failed)
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))

@@ -91,3 +91,8 @@ def reading_beside_a_query(table: dict, ours: str, weight_bytes: int) -> str:
     return (f"\nOne query meets {weight_bytes / 1e6:.0f} MB of weights. All threads together, reading as many and doing "
             f"nothing else, took {read / table[ours]['p50_ms']:.2f} of our p50 and {read / min(theirs):.2f} of the fastest "
             "peer's.\n")  # fmt: skip
+
+
+def left_out(failed: dict) -> str:
+    """Lines for the peers that could not run, or nothing."""
+    return "".join(f"\nLeft out: {label}, whose program failed ({reason}).\n" for label, reason in failed.items())

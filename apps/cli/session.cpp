@@ -59,7 +59,7 @@ void add_model_flags(CLI::App& app, Session& session) {
        {"bf16", Precision::kBf16},
        {"int16", Precision::kInt16},
        {"int8", Precision::kInt8}},
-      "of the arithmetic [auto: bf16 or int16 where the CPU has fast dot products of them, else fp32]");
+      "of the arithmetic [auto: bf16 or int16 where the CPU has fast instructions for them, else fp32]");
   limit_to_range(app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]"), 1,
                  4096);
   app.add_option_function<std::string>(

@@ -146,8 +146,8 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
 
     monkeypatch.setattr(compare, "one_run", one_run)
     logged = []
-    turns = compare.compare([contender("a"), contender("b")], place, Path("c.txt"), WORK, 2, logged.append)
-    assert calls == ["a", "b"] * 3
+    turns, failed = compare.compare([contender("a"), contender("b")], place, Path("c.txt"), WORK, 2, logged.append)
+    assert calls == ["a", "b"] * 3 and not failed
     assert len(turns) == 2 and not any(compare.disturbed(turn) for turn in turns)
     assert [record["turn"] for record in logged] == [1, 1, 2, 2, 3, 3]
 
@@ -155,8 +155,35 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
 def test_turns_end_on_a_machine_that_is_never_quiet(place, monkeypatch):
     monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.9})
     logged = []
-    turns = compare.compare([contender("a")], place, Path("c.txt"), WORK, 3, logged.append)
+    turns, _ = compare.compare([contender("a")], place, Path("c.txt"), WORK, 3, logged.append)
     assert len(logged) == 6 and len(turns) == 3
+
+
+def test_a_peer_that_fails_is_left_out_and_named(place, monkeypatch):
+    calls = []
+
+    def one_run(peer, *_):
+        calls.append(peer.label)
+        if peer.label == "broken" or peer.label == "late" and calls.count("late") == 2:
+            raise RuntimeError("python ended with -8: \n")
+        return {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.0}
+
+    monkeypatch.setattr(compare, "one_run", one_run)
+    group = [contender("good"), contender("broken"), contender("late")]
+    turns, failed = compare.compare(group, place, Path("c.txt"), WORK, 2, lambda record: None)
+    assert calls == ["good", "broken", "late", "good", "late"]
+    assert [list(turn) for turn in turns] == [["good"], ["good"]]
+    assert "Left out: broken, whose program failed (python ended with -8:)." in comparison_tables.left_out(failed)
+    assert list(failed) == ["broken", "late"] and comparison_tables.left_out({}) == ""
+
+
+def test_a_failure_of_ours_is_an_error(place, monkeypatch):
+    def one_run(*_):
+        raise RuntimeError("mlx_embeddings ended with 1")
+
+    monkeypatch.setattr(compare, "one_run", one_run)
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        compare.compare([compare.Contender("ours", "", "fp32")], place, Path("c.txt"), WORK, 1, lambda record: None)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,10 @@ namespace {
 // Quantised weights are expanded for every micro-batch anew: at 128 tokens 4 bits would lose 3 %.
 constexpr std::size_t kBatchTokens = 128;
 constexpr std::size_t kBatchTokensOfQuantized = 256;
+// Tiles are multiplied whole: a micro-batch of 113 tokens, which is what 128 become on average, takes as long as one of
+// 128. With AMX the products of MiniLM's sentences take 0.85 to 0.92 of the time at 192 tokens and 0.85 to 1.0 at 256,
+// where attention takes 1.1 times as long as its queries and keys leave the L2 cache.
+constexpr std::size_t kBatchTokensOfTiles = 192;
 constexpr int kMaxThreads = 1024;
 
 /// The matrix kernels for a precision, and why those.
@@ -63,15 +67,18 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
   if (table.automatic == table.fp32) {
     return {table.fp32, fmt::format("auto: {} has dot products of neither bf16 nor int16", who)};
   }
-  return {table.automatic, fmt::format("auto: {} has dot products of {}", who, table.automatic->precision)};
+  return {table.automatic,
+          fmt::format("auto: {} has {} products of {}", who, table.automatic->rows_at_once > 1 ? "matrix" : "dot",
+                      table.automatic->precision)};
 }
 
-/// For weights that lose too much; only int8 has them.
+/// For weights that lose too much; only int8 has them. int16 is nearer to float32 than bf16, but tiles of bf16 are
+/// several times as fast.
 const MatrixKernels* choose_spare(const KernelTable& table, const MatrixKernels* precision) {
   if (precision != table.int8 || precision == nullptr) {
     return nullptr;
   }
-  return table.int16 != nullptr ? table.int16 : table.bf16;
+  return table.int16 != nullptr && table.bf16->rows_at_once == 1 ? table.int16 : table.bf16;
 }
 
 const AttentionKernels& choose_attention(const KernelTable& table, const MatrixKernels* precision) {
@@ -103,7 +110,7 @@ class CpuBackend final : public Backend {
             .precision = precision_.kernels->precision,
             .precision_reason = std::move(reason),
             .threads = pool_.size(),
-            .batch_tokens = has_quantized_ ? kBatchTokensOfQuantized : kBatchTokens};
+            .batch_tokens = batch_tokens()};
   }
   LinearWeight linear_weight(std::span<const LinearPart> parts) override {
     const auto on_all_workers = [&](std::size_t count, const std::function<void(std::size_t)>& f) {
@@ -143,6 +150,11 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  std::size_t batch_tokens() const {
+    const bool has_tiles = precision_.kernels->rows_at_once > 1;
+    return has_quantized_ ? kBatchTokensOfQuantized : has_tiles ? kBatchTokensOfTiles : kBatchTokens;
+  }
+
   const KernelTable& kernels_;
   const PrecisionChoice precision_;
   const MatrixKernels* const spare_;

@@ -171,6 +171,7 @@ struct MatrixKernels {
   int panel_width;                 ///< columns of a packed panel of gemm's b
   int values_per_word;             ///< 1, 2, 4
   int words_at_once = 1;           ///< rows have a multiple of so many
+  int rows_at_once = 1;            ///< fewer take as long
   int most_features = 0x7FFFFFFF;  ///< longest rows
   bool scaled = false;             ///< whole numbers: rows and columns have scales
   bool writes_words = false;       ///< gemm heeds GemmArgs::c_words

@@ -53,6 +53,39 @@ inline __attribute__((always_inline)) void store_block(float* first, float* seco
   }
 }
 
+/// Results that do not fit into an L2 cache of 2 MB beside all else are asked for while their block is multiplied: of
+/// Qwen3's 6,144 columns the product took 0.72 to 0.93 of the time then, those of 1,536 columns 1.00 to 1.04.
+class ResultLines {
+ public:
+  explicit ResultLines(const GemmArgs& args)
+      : ld_(args.ldc),
+        are_far_(args.c_words == nullptr && static_cast<std::ptrdiff_t>(args.rows) * args.n > kFarFloats) {}
+
+  /// \param first  of a block's first row
+  /// \param steps  of advance() that will follow
+  void expect(const float* first, int rows, int steps) {
+    next_ = first;
+    left_ = are_far_ ? rows : 0;
+    per_step_ = (rows + steps - 1) / steps;
+  }
+  inline __attribute__((always_inline)) void advance() {
+    for (int i = 0; i < per_step_ && left_ > 0; ++i, --left_) {
+      __builtin_prefetch(next_, 1, 2);
+      __builtin_prefetch(next_ + kTileWords, 1, 2);
+      next_ += ld_;
+    }
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kFarFloats = std::ptrdiff_t{640} << 10;
+
+  const std::ptrdiff_t ld_;
+  const bool are_far_;
+  const float* next_ = nullptr;
+  int left_ = 0;
+  int per_step_ = 0;
+};
+
 /// The sums of one block on their way through the epilogue, which is taken along bit by bit while the next block is
 /// multiplied: tiles have a unit of their own, which the vectors' leave alone.
 template <class P>
@@ -134,6 +167,7 @@ void gemm(const GemmArgs& args) {
   group = group < 4 * kBlockRows ? 4 * kBlockRows : group;
   const TileShapes shapes(args.rows < kTileRows ? args.rows : kTileRows);
   PendingBlock<P> pending(args);
+  ResultLines results(args);
   for (int group_begin = 0; group_begin < args.rows; group_begin += group) {
     const int group_end = args.rows - group_begin < group ? args.rows : group_begin + group;
     const int num_blocks = (group_end - group_begin + kBlockRows - 1) / kBlockRows;
@@ -152,9 +186,11 @@ void gemm(const GemmArgs& args) {
         const RowBlock block = block_at(row, group_end, args.rows);
         const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + block.begin * args.lda;
         const int column = panel * kPanel;
+        results.expect(args.c + block.begin * args.ldc + column, block.rows, steps);
         const auto multiply = [&]<int kTilesDown>() __attribute__((always_inline)) {
           multiply_block<P, kTilesDown>(args.k_words, a, a + block.second * args.lda, args.lda, b, [&] {
             ahead.ask();
+            results.advance();
             pending.advance();
           });
           pending.finish_all();

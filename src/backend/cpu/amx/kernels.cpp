@@ -9,9 +9,19 @@
 
 namespace mlxe::cpu {
 
-constinit const MatrixKernels kAmxBf16 =
-    generic::bf16_matrix_kernels<amx::Bf16Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Bf16Product>>();
-constinit const MatrixKernels kAmxInt8 =
-    generic::int8_matrix_kernels<amx::Int8Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Int8Product>>();
+namespace {
+
+/// Products of a tile cost the same however few rows it has.
+constexpr MatrixKernels by_tiles(MatrixKernels kernels) {
+  kernels.rows_at_once = amx::kTileRows;
+  return kernels;
+}
+
+}  // namespace
+
+constinit const MatrixKernels kAmxBf16 = by_tiles(
+    generic::bf16_matrix_kernels<amx::Bf16Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Bf16Product>>());
+constinit const MatrixKernels kAmxInt8 = by_tiles(
+    generic::int8_matrix_kernels<amx::Int8Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Int8Product>>());
 
 }  // namespace mlxe::cpu
