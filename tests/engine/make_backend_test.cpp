@@ -20,7 +20,7 @@ TEST(MakeBackend, GivesQuantizedWeightsLargerMicroBatches) {
   const auto batch_tokens = [&](const char* folder) {
     return load_model(folder, options, make_backend(options)).backend->info().batch_tokens;
   };
-  EXPECT_EQ(batch_tokens("tests/fixtures/bert-q4"), 2 * batch_tokens("tests/fixtures/bert-mean"));
+  EXPECT_GT(batch_tokens("tests/fixtures/bert-q4"), batch_tokens("tests/fixtures/bert-mean"));
 }
 
 TEST(MakeBackend, RefusesAbsurdThreadCounts) {
