@@ -54,7 +54,7 @@ template <int kTile>
 inline __attribute__((always_inline)) void stream_tile(const void* rows, std::ptrdiff_t stride) {
   asm volatile("tileloaddt1 (%1,%2,1), %%tmm%c0"
                :
-               : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)), "m"(*static_cast<const char (*)[]>(rows)));
+               : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)), "m"(*static_cast<const char(*)[]>(rows)));
 }
 
 template <int kTile>
