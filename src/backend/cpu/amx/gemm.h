@@ -58,28 +58,30 @@ inline __attribute__((always_inline)) void store_block(float* first, float* seco
 class ResultLines {
  public:
   explicit ResultLines(const GemmArgs& args)
-      : ld_(args.ldc),
+      : args_(args),
         are_far_(args.c_words == nullptr && static_cast<std::ptrdiff_t>(args.rows) * args.n > kFarFloats) {}
 
-  /// \param first  of a block's first row
+  /// Those of a block.
   /// \param steps  of advance() that will follow
-  void expect(const float* first, int rows, int steps) {
-    next_ = first;
-    left_ = are_far_ ? rows : 0;
-    per_step_ = (rows + steps - 1) / steps;
+  void expect(int row, int rows, int column, int steps) {
+    if (are_far_) {
+      next_ = args_.c + row * args_.ldc + column;
+      left_ = rows;
+      per_step_ = (rows + steps - 1) / steps;
+    }
   }
   inline __attribute__((always_inline)) void advance() {
     for (int i = 0; i < per_step_ && left_ > 0; ++i, --left_) {
       __builtin_prefetch(next_, 1, 2);
       __builtin_prefetch(next_ + kTileWords, 1, 2);
-      next_ += ld_;
+      next_ += args_.ldc;
     }
   }
 
  private:
   static constexpr std::ptrdiff_t kFarFloats = std::ptrdiff_t{640} << 10;
 
-  const std::ptrdiff_t ld_;
+  const GemmArgs& args_;
   const bool are_far_;
   const float* next_ = nullptr;
   int left_ = 0;
@@ -186,7 +188,7 @@ void gemm(const GemmArgs& args) {
         const RowBlock block = block_at(row, group_end, args.rows);
         const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + block.begin * args.lda;
         const int column = panel * kPanel;
-        results.expect(args.c + block.begin * args.ldc + column, block.rows, steps);
+        results.expect(block.begin, block.rows, column, steps);
         const auto multiply = [&]<int kTilesDown>() __attribute__((always_inline)) {
           multiply_block<P, kTilesDown>(args.k_words, a, a + block.second * args.lda, args.lda, b, [&] {
             ahead.ask();

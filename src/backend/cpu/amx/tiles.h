@@ -57,10 +57,11 @@ inline __attribute__((always_inline)) void stream_tile(const void* rows, std::pt
                : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)), "m"(*static_cast<const char(*)[]>(rows)));
 }
 
+/// What lies between the rows stays.
 template <int kTile>
 inline __attribute__((always_inline)) void store_tile(void* rows, std::ptrdiff_t stride) {
   asm volatile("tilestored %%tmm%c1, (%2,%3,1)"
-               : "=m"(*static_cast<char(*)[]>(rows))
+               : "+m"(*static_cast<char(*)[]>(rows))
                : "i"(kTile), "r"(rows), "r"(stride * sizeof(std::int32_t)));
 }
 
