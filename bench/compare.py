@@ -196,8 +196,8 @@ def run_or_leave_out(contender: Contender, place: Place, corpus: Path, work: Wor
     except RuntimeError as error:
         if not contender.peer:
             raise
-        failed[contender.label] = " ".join(str(error).split())
-        say(f"left out: {contender.label}: {failed[contender.label]}")
+        say(f"left out: {contender.label}: {' '.join(str(error).split())}")
+        failed[contender.label] = str(error).partition(":")[0]  # what it printed may name folders of this machine
         return None
 
 

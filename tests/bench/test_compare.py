@@ -165,7 +165,7 @@ def test_a_peer_that_fails_is_left_out_and_named(place, monkeypatch):
     def one_run(peer, *_):
         calls.append(peer.label)
         if peer.label == "broken" or peer.label == "late" and calls.count("late") == 2:
-            raise RuntimeError("python ended with -8: \n")
+            raise RuntimeError("python ended with -8: no /a/folder\n")
         return {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.0}
 
     monkeypatch.setattr(compare, "one_run", one_run)
@@ -173,7 +173,7 @@ def test_a_peer_that_fails_is_left_out_and_named(place, monkeypatch):
     turns, failed = compare.compare(group, place, Path("c.txt"), WORK, 2, lambda record: None)
     assert calls == ["good", "broken", "late", "good", "late"]
     assert [list(turn) for turn in turns] == [["good"], ["good"]]
-    assert "Left out: broken, whose program failed (python ended with -8:)." in comparison_tables.left_out(failed)
+    assert "Left out: broken, whose program failed (python ended with -8)." in comparison_tables.left_out(failed)
     assert list(failed) == ["broken", "late"] and comparison_tables.left_out({}) == ""
 
 
