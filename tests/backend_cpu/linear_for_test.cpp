@@ -1,8 +1,11 @@
 // Tests of results that only one product reads: whatever form they take, that product has the bits it has of floats.
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -100,6 +103,61 @@ TEST(CpuLinearFor, GivesTheReaderTheBitsOfFloats) {
         expect_same_bits(*backend, quantized, what + ", quantised");
       }
     }
+  }
+}
+
+/// What a product with ones on the diagonal writes for its reader, [-10, 10] in bf16.
+void expect_gelu_in_words(const cpu::KernelTable& isa) {
+  const cpu::MatrixKernels& kernels = *isa.bf16;
+  ASSERT_TRUE(kernels.writes_words) << isa.name;
+  const auto width = static_cast<std::size_t>(kernels.panel_width);
+  const auto k_words = static_cast<std::size_t>(cpu::num_words(kernels, kernels.panel_width));
+  std::vector<float> ones(width * width);
+  for (std::size_t i = 0; i < width; ++i) {
+    ones[i * width + i] = 1.0F;
+  }
+  std::vector<std::int32_t> panel(k_words * width);
+  kernels.pack_panel(ones.data(), kernels.panel_width, kernels.panel_width, panel.data(), nullptr, nullptr);
+  constexpr std::size_t kCount = 200;
+  std::vector<float> x(kCount * width);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto step = static_cast<float>(i) / static_cast<float>(x.size() - 1);
+    x[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(20.0F * step - 10.0F) & 0xFFFF0000U);
+  }
+  std::vector<std::int32_t> words(kCount * k_words);
+  kernels.prepare_rows(x.data(), kernels.panel_width, kCount, kernels.panel_width, words.data(),
+                       static_cast<std::ptrdiff_t>(k_words), nullptr, nullptr, nullptr);
+  for (const auto& [activation, exact] :
+       {std::pair<Activation, double (*)(double)>(
+            Activation::kGeluErf, [](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); }),
+        std::pair<Activation, double (*)(double)>(Activation::kGeluTanh, [](double v) {
+          return 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+        })}) {
+    std::vector<std::uint16_t> out(x.size());
+    cpu::GemmArgs args;
+    args.a = words.data();
+    args.lda = static_cast<std::ptrdiff_t>(k_words);
+    args.b = panel.data();
+    args.k_words = static_cast<int>(k_words);
+    args.c_words = reinterpret_cast<std::int32_t*>(out.data());
+    args.ldc = static_cast<std::ptrdiff_t>(width) / 2;
+    args.rows = kCount;
+    args.n = kernels.panel_width;
+    args.panel_end = 1;
+    args.activation = activation;
+    kernels.gemm(args);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double value = std::bit_cast<float>(static_cast<std::uint32_t>(out[i]) << 16U);
+      const double wanted = exact(x[i]);
+      // Rounding to bf16 takes 2^-8 of the value at most, the polynomial is off by 6e-5 |x|.
+      ASSERT_NEAR(value, wanted, 0x1p-8 * std::abs(wanted) + 6e-5 * std::abs(x[i])) << isa.name << ", " << x[i];
+    }
+  }
+}
+
+TEST(CpuLinearFor, WritesGeluAsExactlyAsBf16) {
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    expect_gelu_in_words(isa);
   }
 }
 

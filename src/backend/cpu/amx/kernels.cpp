@@ -1,4 +1,4 @@
-// bf16 and int8 matrix products with AMX: sixteen times the products of AVX-512 in an instruction.
+// bf16 and int8 matrix products with AMX: in an instruction 256 times the products of AVX-512's, in sixteen cycles.
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
 #include "backend/cpu/amx/gemm.h"
@@ -8,10 +8,9 @@
 #include "backend/cpu/generic/int8.h"
 
 namespace mlxe::cpu {
-
 namespace {
 
-/// Products of a tile cost the same however few rows it has.
+/// amx::gemm multiplies whole tiles of rows.
 constexpr MatrixKernels by_tiles(MatrixKernels kernels) {
   kernels.rows_at_once = amx::kTileRows;
   return kernels;
