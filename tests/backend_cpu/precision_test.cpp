@@ -19,16 +19,16 @@
 namespace mlxe::testing {
 namespace {
 
-std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int rows) {
+std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int rows, int columns) {
   const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
   const LinearWeight weight =
-      backend->linear_weight(std::array{LinearPart{host_tensor(noise(100, 70, 1, 0.2F)), std::nullopt}});
+      backend->linear_weight(std::array{LinearPart{host_tensor(noise(columns, 70, 1, 0.2F)), std::nullopt}});
   const EmbeddingTable table = backend->embedding_table(host_tensor(noise(rows, 70, 2)));
   std::vector<std::int32_t> ids;
   for (int row = 0; row < rows; ++row) {
     ids.push_back(row);
   }
-  std::vector<float> out(static_cast<std::size_t>(rows) * 100);
+  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
   backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
     ops.read(ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight, Activation::kGeluErf), out);
   });
@@ -41,10 +41,11 @@ TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
     for (const auto& [precision, kernels] :
          {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
           std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
-      for (const int rows : {5, 300}) {  // shared out by panels, and by rows
+      // Shared out by panels, of which each member has one, then many; and by rows.
+      for (const auto& [rows, columns] : {std::pair(5, 100), std::pair(14, 2000), std::pair(300, 100)}) {
         if (kernels != nullptr) {
-          EXPECT_EQ(linear_rows(precision, 1, rows), linear_rows(precision, 3, rows))
-              << isa.name << ", " << kernels->precision << ", " << rows << " rows";
+          EXPECT_EQ(linear_rows(precision, 1, rows, columns), linear_rows(precision, 3, rows, columns))
+              << isa.name << ", " << kernels->precision << ", " << rows << " rows, " << columns << " columns";
         }
       }
     }
