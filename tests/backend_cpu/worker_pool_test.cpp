@@ -2,6 +2,7 @@
 #include "backend/cpu/worker_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -36,6 +37,30 @@ TEST(WorkerPool, FewTasksGetTheWholeTeam) {
     tasks.fetch_add(1);
   });
   EXPECT_EQ(tasks.load(), 3);
+}
+
+TEST(WorkerPool, HelpersAreThereSoonAfterACallAndLongAfterIt) {
+  WorkerPool pool(2);
+  const auto meet = [&pool] {
+    pool.run(1, [](Team& team, Worker&, std::size_t) {
+      // Two parts that wait for each other end only if the helper takes one.
+      std::atomic<int> arrived{0};
+      team.for_each(2, [&](int /*part*/, int /*member*/) {
+        arrived.fetch_add(1);
+        while (arrived.load() < 2) {
+          std::this_thread::yield();
+        }
+      });
+      EXPECT_EQ(arrived.load(), 2);
+    });
+  };
+  for (int call = 0; call < 1'000; ++call) {
+    meet();
+  }
+  for (int call = 0; call < 3; ++call) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // asleep by now
+    meet();
+  }
 }
 
 TEST(WorkerPool, AWorkerServesOneTaskAtATime) {

@@ -3,24 +3,9 @@
 
 #include <thread>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "backend/cpu/wait_awake.h"
 
 namespace mlxe::cpu {
-namespace {
-
-// About 50 us of looking before a member sleeps: rounds inside one forward pass follow each other within a few us,
-// and a neighbour on the same core is never held up for longer.
-constexpr int kSpins = 2'000;
-
-void pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
-}  // namespace
 
 void Team::announce() {
   round_.fetch_add(1);
@@ -29,19 +14,21 @@ void Team::announce() {
   }
 }
 
-bool Team::take_part(int member) {
-  const std::uint64_t seen = ticket_.load(std::memory_order_acquire);
-  if (static_cast<std::uint32_t>(seen) >= seen >> 32) {
-    return false;
+int Team::take_parts(int member) {
+  int taken = 0;
+  while (true) {
+    const std::uint64_t seen = ticket_.load(std::memory_order_acquire);
+    if (static_cast<std::uint32_t>(seen) >= seen >> 32) {
+      return taken;
+    }
+    const std::uint64_t ticket = ticket_.fetch_add(1, std::memory_order_acq_rel);
+    const auto part = static_cast<std::uint32_t>(ticket);
+    if (part >= ticket >> 32) {
+      return taken;
+    }
+    (*part_)(static_cast<int>(part), member);  // stays valid: the round cannot end before this part counts as done
+    ++taken;
   }
-  const std::uint64_t ticket = ticket_.fetch_add(1, std::memory_order_acq_rel);
-  const auto part = static_cast<std::uint32_t>(ticket);
-  if (part >= ticket >> 32) {
-    return false;
-  }
-  (*part_)(static_cast<int>(part), member);  // stays valid: the round cannot end before this part is done
-  done_.fetch_add(1, std::memory_order_release);
-  return true;
 }
 
 void Team::for_each(int count, const Part& part) {
@@ -52,15 +39,14 @@ void Team::for_each(int count, const Part& part) {
     return;
   }
   part_ = &part;
-  done_.store(0, std::memory_order_relaxed);
-  ticket_.store(static_cast<std::uint64_t>(count) << 32, std::memory_order_release);
+  done_by_others_.store(0, std::memory_order_relaxed);
+  ticket_.store(static_cast<std::uint64_t>(count) << 32 | 1U, std::memory_order_release);  // part 0 is taken
   announce();
-  while (take_part(0)) {
-  }
-  for (int spins = 0; done_.load(std::memory_order_acquire) < count; ++spins) {
-    if (spins < kSpins) {
-      pause();
-    } else {
+  part(0, 0);
+  const int left = count - 1 - take_parts(0);
+  const auto all_done = [&] { return done_by_others_.load(std::memory_order_acquire) >= left; };
+  if (!wait_awake(all_done)) {
+    while (!all_done()) {
       std::this_thread::yield();  // the member that still works may need this core
     }
   }
@@ -69,15 +55,13 @@ void Team::for_each(int count, const Part& part) {
 void Team::help(int member) {
   while (true) {
     const std::uint32_t round = round_.load();
-    while (take_part(member)) {
+    if (const int taken = take_parts(member); taken > 0) {
+      done_by_others_.fetch_add(taken, std::memory_order_release);
     }
     if (dismissed_.load()) {
       return;
     }
-    for (int spins = 0; spins < kSpins && round_.load(std::memory_order_relaxed) == round; ++spins) {
-      pause();
-    }
-    if (round_.load() == round) {
+    if (!wait_awake([&] { return round_.load(std::memory_order_relaxed) != round; }) && round_.load() == round) {
       sleepers_.fetch_add(1);
       round_.wait(round);
       sleepers_.fetch_sub(1);

@@ -32,7 +32,8 @@ class Team {
   void dismiss();         ///< no for_each() may follow
 
  private:
-  [[nodiscard]] bool take_part(int member);
+  /// Parts of this round, until there are none to take. \returns how many
+  int take_parts(int member);
   void announce();
 
   const int size_;
@@ -40,10 +41,11 @@ class Team {
   // One word, so that a late member cannot take a number of one round for a part of another:
   // parts of this round in the upper half, the next one to take in the lower.
   std::atomic<std::uint64_t> ticket_{0};
-  std::atomic<int> done_{0};
   std::atomic<std::uint32_t> round_{0};
   std::atomic<int> sleepers_{0};
   std::atomic<bool> dismissed_{false};
+  // What members 1 .. size - 1 have done, on a cache line away from what they look at while member 0 looks at this.
+  alignas(64) std::atomic<int> done_by_others_{0};
 };
 
 }  // namespace mlxe::cpu

@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "backend/cpu/wait_awake.h"
+
 namespace mlxe::cpu {
 namespace {
 
@@ -61,16 +63,22 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::helper_loop(Helper& helper) {
   std::unique_lock lock(mutex_);
   while (true) {
+    lock.unlock();
+    wait_awake([&] { return helper.called.load(std::memory_order_relaxed); });
+    lock.lock();
+    helper.asleep = true;
     helper.wake.wait(lock, [&] { return stopping_ || helper.job; });
+    helper.asleep = false;
     if (!helper.job) {
       return;
     }
     const std::function<void()> job = std::exchange(helper.job, nullptr);
+    helper.called.store(false, std::memory_order_relaxed);
     lock.unlock();
     job();
     lock.lock();
     free_helpers_.push_back(&helper);
-    --*helper.running;
+    helper.running->fetch_sub(1);  // the borrower may be gone from here on
     helper_done_.notify_all();
   }
 }
@@ -90,20 +98,29 @@ WorkerPool::Lease WorkerPool::borrow() {
 }
 
 void WorkerPool::on_members(const Lease& lease, const std::function<void(int)>& member) {
-  int running = static_cast<int>(lease.helpers.size());
+  std::atomic<int> running{static_cast<int>(lease.helpers.size())};
+  std::vector<Helper*> asleep;
   {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < lease.helpers.size(); ++i) {
-      lease.helpers[i]->job = [&member, i] { member(static_cast<int>(i) + 1); };
-      lease.helpers[i]->running = &running;
+      Helper& helper = *lease.helpers[i];
+      helper.job = [&member, i] { member(static_cast<int>(i) + 1); };
+      helper.running = &running;
+      helper.called.store(true, std::memory_order_relaxed);
+      if (helper.asleep) {
+        asleep.push_back(&helper);
+      }
     }
   }
-  for (Helper* helper : lease.helpers) {
+  for (Helper* helper : asleep) {
     helper->wake.notify_one();
   }
   member(0);
-  std::unique_lock lock(mutex_);
-  helper_done_.wait(lock, [&running] { return running == 0; });
+  const auto all_done = [&] { return running.load() == 0; };
+  if (!wait_awake(all_done)) {
+    std::unique_lock lock(mutex_);
+    helper_done_.wait(lock, all_done);
+  }
 }
 
 void WorkerPool::give_back(const Lease& lease) {
