@@ -47,7 +47,10 @@ void CpuOps::for_pieces(int count, const Team::Part& piece) {
 }
 
 void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
-  const int pieces = team_.size() == 1 ? 1 : std::min(num_rows, 4 * team_.size());
+  // Some for each member, as one may be late; of few rows one, as to take a piece costs as much as a row or two.
+  constexpr int kFewRows = 16;
+  const int size = team_.size();
+  const int pieces = size == 1 ? 1 : std::min(num_rows, num_rows < kFewRows * size ? size : 4 * size);
   team_.for_each(pieces, [&](int piece, int /*member*/) {
     rows(begin_of_share(piece, pieces, num_rows), begin_of_share(piece + 1, pieces, num_rows));
   });

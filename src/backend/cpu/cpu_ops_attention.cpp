@@ -76,9 +76,9 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
   const int group = spec.num_heads / spec.num_kv_heads;
   const AttentionSize size = {batch.longest_row(), spec.head_dim, group, num_buckets(spec)};
   const Scratch scratch(arena_, attention_.scratch_floats(size), team_.size());
-  for_pieces(batch.num_rows() * spec.num_kv_heads, [&](int piece, int member) {
-    const auto row = static_cast<std::size_t>(piece / spec.num_kv_heads);
-    const int kv_head = piece % spec.num_kv_heads;
+  const auto attend = [&](int index, int member) {
+    const auto row = static_cast<std::size_t>(index / spec.num_kv_heads);
+    const int kv_head = index % spec.num_kv_heads;
     if (places[row].begin == places[row].end) {
       return;
     }
@@ -106,6 +106,16 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     set_biases(spec, kv_head * group, args);
     args.scratch = scratch.of(member);
     attention_.attention(args);
+  };
+  // A head of a short text takes no longer than to hand it out. One share for each member, so that it finds the columns
+  // of its heads in its own cache where it has multiplied them.
+  constexpr int kShortText = 64;
+  const int count = batch.num_rows() * spec.num_kv_heads;
+  const int pieces = batch.longest_row() <= kShortText ? std::min(count, team_.size()) : count;
+  for_pieces(pieces, [&](int piece, int member) {
+    for (int i = begin_of_share(piece, pieces, count); i < begin_of_share(piece + 1, pieces, count); ++i) {
+      attend(i, member);
+    }
   });
   return wanted ? take_rows(result, *wanted) : result;
 }

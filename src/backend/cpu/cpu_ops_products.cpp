@@ -288,24 +288,35 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
 }
 
 // Few rows wait for memory: each member reads panels one after the other, the next one on its way already, be it the
-// first one of the next weight, then helps those that are not done.
+// first one of the next weight, then helps those that are not done. A member takes several of its panels at once while
+// many are left, as an atomic step waits for what was stored before it.
 void CpuOps::share_panels(const PackedLinear& weight, const GemmArgs& args,
                           const std::function<void(const GemmArgs& part, int member)>& multiply) {
-  const int shares = team_.size();
-  std::vector<std::atomic<int>> taken(static_cast<std::size_t>(shares));
-  team_.for_each(shares, [&](int own, int member) {
-    for (int i = 0; i < shares; ++i) {
-      const int share = (own + i) % shares;
-      const int begin = begin_of_share(share, shares, weight.num_panels);
-      const int end = begin_of_share(share + 1, shares, weight.num_panels);
-      const auto take = [&] { return begin + taken[static_cast<std::size_t>(share)].fetch_add(1); };
-      for (int panel = take(); panel < end; panel = take()) {
+  struct alignas(64) Share {  // a cache line each
+    std::atomic<int> taken{0};
+  };
+  const int num_shares = team_.size();
+  std::vector<Share> shares(static_cast<std::size_t>(num_shares));
+  team_.for_each(num_shares, [&](int own, int member) {
+    for (int i = 0; i < num_shares; ++i) {
+      const int share = (own + i) % num_shares;
+      const int begin = begin_of_share(share, num_shares, weight.num_panels);
+      const int count = begin_of_share(share + 1, num_shares, weight.num_panels) - begin;
+      std::atomic<int>& taken = shares[static_cast<std::size_t>(share)].taken;
+      const auto at_once = [&](int first) { return share == own ? std::max(1, (count - first) / 3) : 1; };
+      int first = taken.load(std::memory_order_relaxed);
+      while (first < count) {
+        const int end = first + at_once(first);
+        if (!taken.compare_exchange_weak(first, end, std::memory_order_relaxed)) {
+          continue;
+        }
         GemmArgs part = args;
-        part.panel_begin = panel;
-        part.panel_end = panel + 1;
-        part.ahead_end = end;
-        part.next = share == own ? weight.next->share(own, shares) : nullptr;
+        part.panel_begin = begin + first;
+        part.panel_end = begin + end;
+        part.ahead_end = begin + count;
+        part.next = share == own ? weight.next->share(own, num_shares) : nullptr;
         multiply(part, member);
+        first = end;
       }
     }
   });
