@@ -19,11 +19,11 @@
 namespace mlxe::testing {
 namespace {
 
-std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int rows, int columns) {
+std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int rows, int columns, int k = 70) {
   const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
   const LinearWeight weight =
-      backend->linear_weight(std::array{LinearPart{host_tensor(noise(columns, 70, 1, 0.2F)), std::nullopt}});
-  const EmbeddingTable table = backend->embedding_table(host_tensor(noise(rows, 70, 2)));
+      backend->linear_weight(std::array{LinearPart{host_tensor(noise(columns, k, 1, 0.2F)), std::nullopt}});
+  const EmbeddingTable table = backend->embedding_table(host_tensor(noise(rows, k, 2)));
   std::vector<std::int32_t> ids;
   for (int row = 0; row < rows; ++row) {
     ids.push_back(row);
@@ -33,6 +33,27 @@ std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int row
     ops.read(ops.linear(ops.gather_sum(std::array{Lookup{&table, ids}}), weight, Activation::kGeluErf), out);
   });
   return out;
+}
+
+TEST(CpuPrecision, FewRowsGiveTheBitsOfManyAtEveryPrecision) {
+  constexpr int kColumns = 100;
+  constexpr int kFeatures = 1'501;  // panels of few rows are taken in parts
+  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
+    const cpu::ForcedIsa forced(isa.name);
+    for (const auto& [precision, kernels] :
+         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
+          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
+      if (kernels == nullptr) {
+        continue;
+      }
+      const std::vector<float> many = linear_rows(precision, 1, 40, kColumns, kFeatures);
+      for (const int rows : {1, 7, 12, 16, 17}) {
+        EXPECT_EQ(linear_rows(precision, 1, rows, kColumns, kFeatures),
+                  std::vector<float>(many.begin(), many.begin() + rows * kColumns))
+            << isa.name << ", " << kernels->precision << ", " << rows << " rows";
+      }
+    }
+  }
 }
 
 TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
