@@ -3,6 +3,10 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/instruction_set.h"
 
 namespace mlxe::cpu {
 
@@ -22,5 +26,21 @@ class ForcedIsa {
   bool had_ = false;
   std::string before_;
 };
+
+/// Calls body(precision, what) for every precision of every instruction set of this machine, which is forced
+/// meanwhile; `what` names both.
+template <class Body>
+void for_each_precision(const Body& body) {
+  for (const KernelTable& isa : available_kernels()) {
+    const ForcedIsa forced(isa.name);
+    for (const auto& [precision, kernels] :
+         {std::pair(CpuPrecision::kFp32, isa.fp32), std::pair(CpuPrecision::kBf16, isa.bf16),
+          std::pair(CpuPrecision::kInt16, isa.int16), std::pair(CpuPrecision::kInt8, isa.int8)}) {
+      if (kernels != nullptr) {
+        body(precision, std::string(isa.name) + ", " + kernels->precision);
+      }
+    }
+  }
+}
 
 }  // namespace mlxe::cpu

@@ -78,32 +78,23 @@ LinearPart part(HostTensor weight, unsigned seed) {
 
 TEST(CpuLinearFor, GivesTheReaderTheBitsOfFloats) {
   const QuantizationFormat codes = {.mode = QuantizationMode::kAffine, .bits = 4, .group_size = 32};
-  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
-    const cpu::ForcedIsa forced(isa.name);
-    for (const auto& [precision, kernels] :
-         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
-          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
-      if (kernels == nullptr) {
-        continue;
-      }
-      for (const int threads : {1, 3}) {
-        const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
-        const auto weight = [&](HostTensor rows, unsigned seed) {
-          return backend->linear_weight(std::array{part(std::move(rows), seed)});
-        };
-        const std::string what = std::string(isa.name) + ", " + kernels->precision;
-        const Layers plain = {.up = weight(host_tensor(noise(kInner, kIn, 1, 0.2F)), 11),
-                              .both = weight(host_tensor(noise(2 * kInner, kIn, 2, 0.2F)), 12),
-                              .down = weight(host_tensor(noise(kOut, kInner, 3, 0.2F)), 13)};
-        expect_same_bits(*backend, plain, what);
-        // Quantised ones are expanded panel by panel; at int8 they are not, and one of either kind differs in kernels.
-        const Layers quantized = {.up = weight(quantized_tensor(codes, kInner, kIn, DType::kFloat32, 5), 14),
-                                  .both = weight(quantized_tensor(codes, 2 * kInner, kIn, DType::kFloat32, 6), 15),
-                                  .down = plain.down};
-        expect_same_bits(*backend, quantized, what + ", quantised");
-      }
+  cpu::for_each_precision([&](cpu::CpuPrecision precision, const std::string& what) {
+    for (const int threads : {1, 3}) {
+      const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
+      const auto weight = [&](HostTensor rows, unsigned seed) {
+        return backend->linear_weight(std::array{part(std::move(rows), seed)});
+      };
+      const Layers plain = {.up = weight(host_tensor(noise(kInner, kIn, 1, 0.2F)), 11),
+                            .both = weight(host_tensor(noise(2 * kInner, kIn, 2, 0.2F)), 12),
+                            .down = weight(host_tensor(noise(kOut, kInner, 3, 0.2F)), 13)};
+      expect_same_bits(*backend, plain, what);
+      // Quantised ones are expanded panel by panel; at int8 they are not, and one of either kind differs in kernels.
+      const Layers quantized = {.up = weight(quantized_tensor(codes, kInner, kIn, DType::kFloat32, 5), 14),
+                                .both = weight(quantized_tensor(codes, 2 * kInner, kIn, DType::kFloat32, 6), 15),
+                                .down = plain.down};
+      expect_same_bits(*backend, quantized, what + ", quantised");
     }
-  }
+  });
 }
 
 /// What a product with ones on the diagonal writes for its reader, [-10, 10] in bf16.

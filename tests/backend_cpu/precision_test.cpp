@@ -38,39 +38,24 @@ std::vector<float> linear_rows(cpu::CpuPrecision precision, int threads, int row
 TEST(CpuPrecision, FewRowsGiveTheBitsOfManyAtEveryPrecision) {
   constexpr int kColumns = 100;
   constexpr int kFeatures = 1'501;  // panels of few rows are taken in parts
-  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
-    const cpu::ForcedIsa forced(isa.name);
-    for (const auto& [precision, kernels] :
-         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
-          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
-      if (kernels == nullptr) {
-        continue;
-      }
-      const std::vector<float> many = linear_rows(precision, 1, 40, kColumns, kFeatures);
-      for (const int rows : {1, 7, 12, 16, 17}) {
-        EXPECT_EQ(linear_rows(precision, 1, rows, kColumns, kFeatures),
-                  std::vector<float>(many.begin(), many.begin() + rows * kColumns))
-            << isa.name << ", " << kernels->precision << ", " << rows << " rows";
-      }
+  cpu::for_each_precision([](cpu::CpuPrecision precision, const std::string& what) {
+    const std::vector<float> many = linear_rows(precision, 1, 40, kColumns, kFeatures);
+    for (const int rows : {1, 7, 12, 16, 17}) {
+      EXPECT_EQ(linear_rows(precision, 1, rows, kColumns, kFeatures),
+                std::vector<float>(many.begin(), many.begin() + rows * kColumns))
+          << what << ", " << rows << " rows";
     }
-  }
+  });
 }
 
 TEST(CpuPrecision, TeamsGiveTheSameBitsAtEveryPrecision) {
-  for (const cpu::KernelTable& isa : cpu::available_kernels()) {
-    const cpu::ForcedIsa forced(isa.name);
-    for (const auto& [precision, kernels] :
-         {std::pair(cpu::CpuPrecision::kFp32, isa.fp32), std::pair(cpu::CpuPrecision::kBf16, isa.bf16),
-          std::pair(cpu::CpuPrecision::kInt16, isa.int16), std::pair(cpu::CpuPrecision::kInt8, isa.int8)}) {
-      // Shared out by panels, of which each member has one, then many; and by rows.
-      for (const auto& [rows, columns] : {std::pair(5, 100), std::pair(14, 2000), std::pair(300, 100)}) {
-        if (kernels != nullptr) {
-          EXPECT_EQ(linear_rows(precision, 1, rows, columns), linear_rows(precision, 3, rows, columns))
-              << isa.name << ", " << kernels->precision << ", " << rows << " rows, " << columns << " columns";
-        }
-      }
+  cpu::for_each_precision([](cpu::CpuPrecision precision, const std::string& what) {
+    // Shared out by panels, of which each member has one, then many; and by rows.
+    for (const auto& [rows, columns] : {std::pair(5, 100), std::pair(14, 2000), std::pair(300, 100)}) {
+      EXPECT_EQ(linear_rows(precision, 1, rows, columns), linear_rows(precision, 3, rows, columns))
+          << what << ", " << rows << " rows, " << columns << " columns";
     }
-  }
+  });
 }
 
 /// To the nearest bf16, ties to even, in plain integers.
