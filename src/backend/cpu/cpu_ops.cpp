@@ -46,11 +46,14 @@ void CpuOps::for_pieces(int count, const Team::Part& piece) {
   }
 }
 
-void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
-  // Some for each member, as one may be late; of few rows one, as to take a piece costs as much as a row or two.
-  constexpr int kFewRows = 16;
+int CpuOps::num_pieces(int count) const {
+  constexpr int kFew = 16;  // for each member
   const int size = team_.size();
-  const int pieces = size == 1 ? 1 : std::min(num_rows, num_rows < kFewRows * size ? size : 4 * size);
+  return size == 1 ? 1 : std::min(count, count < kFew * size ? size : 4 * size);
+}
+
+void CpuOps::for_rows(int num_rows, const std::function<void(int, int)>& rows) {
+  const int pieces = num_pieces(num_rows);
   team_.for_each(pieces, [&](int piece, int /*member*/) {
     rows(begin_of_share(piece, pieces, num_rows), begin_of_share(piece + 1, pieces, num_rows));
   });
@@ -62,7 +65,7 @@ Tensor CpuOps::gather_sum(std::span<const Lookup> lookups) {
   const std::size_t count = lookups[0].ids.size();
   Tensor result = make(static_cast<int>(count), columns);
   const Scratch scratch(arena_, static_cast<std::size_t>(columns), team_.size());
-  const int pieces = team_.size() == 1 ? 1 : std::min(static_cast<int>(count), 4 * team_.size());
+  const int pieces = num_pieces(static_cast<int>(count));
   const auto width = static_cast<std::size_t>(columns);
   team_.for_each(pieces, [&](int piece, int member) {
     float* row = scratch.of(member);

@@ -58,6 +58,9 @@ class CpuOps final : public Ops {
   /// Calls piece(i, member) for i in [0, count), those of member 0 after the checkpoint; where that throws, the rest is
   /// left out.
   void for_pieces(int count, const Team::Part& piece);
+  /// Into how many pieces to cut `count` cheap things: some for each member, as one may be late; of few things one, as
+  /// to take a piece costs as much as a thing or two, and a member finds in its own cache what it has written itself.
+  [[nodiscard]] int num_pieces(int count) const;
   /// Calls rows(begin, end) for pieces of [0, num_rows).
   void for_rows(int num_rows, const std::function<void(int begin, int end)>& rows);
 

@@ -107,11 +107,9 @@ Tensor CpuOps::attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
     args.scratch = scratch.of(member);
     attention_.attention(args);
   };
-  // A head of a short text takes no longer than to hand it out. One share for each member, so that it finds the columns
-  // of its heads in its own cache where it has multiplied them.
-  constexpr int kShortText = 64;
+  constexpr int kShortText = 64;  // a head of one takes no longer than to hand it out
   const int count = batch.num_rows() * spec.num_kv_heads;
-  const int pieces = batch.longest_row() <= kShortText ? std::min(count, team_.size()) : count;
+  const int pieces = batch.longest_row() <= kShortText ? num_pieces(count) : count;
   for_pieces(pieces, [&](int piece, int member) {
     for (int i = begin_of_share(piece, pieces, count); i < begin_of_share(piece + 1, pieces, count); ++i) {
       attend(i, member);

@@ -238,7 +238,7 @@ Tensor CpuOps::gated_linear_for(const LinearWeight& reader, const Tensor& x, con
   Tensor result = make_words(kernels, x.rows(), columns, next.k_words);
   // Row by row: each becomes words while it is in the L1 cache.
   const Scratch row_of_member(arena_, static_cast<std::size_t>(columns), team_.size());
-  const int pieces = team_.size() == 1 ? 1 : std::min(x.rows(), 4 * team_.size());
+  const int pieces = num_pieces(x.rows());
   team_.for_each(pieces, [&](int piece, int member) {
     float* joined = row_of_member.of(member);
     for (int row = begin_of_share(piece, pieces, x.rows()); row < begin_of_share(piece + 1, pieces, x.rows()); ++row) {
