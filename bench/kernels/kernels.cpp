@@ -11,6 +11,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include "backend/cpu/instruction_set.h"
 #include "kernels/aligned_floats.h"
 
 namespace mlxe::bench {
@@ -93,6 +94,7 @@ struct Product {
     args.n = layer.n;
     args.panel_end = padded_n(kernels, layer) / kernels.panel_width;
     args.ahead_end = args.panel_end;
+    args.lines_per_request = cpu::lines_per_request();
     args.activation = layer.activation;
     args.row_scale = row_scale.data();
     args.column_scale = column_scale.data();

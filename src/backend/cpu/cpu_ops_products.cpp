@@ -10,6 +10,7 @@
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/cpu_tensor.h"
 #include "backend/cpu/cpu_weights.h"
+#include "backend/cpu/instruction_set.h"
 #include "mlxe/error.h"
 
 namespace mlxe::cpu {
@@ -128,6 +129,7 @@ void CpuOps::multiply(const Tensor& x, const LinearWeight& weight, Activation ac
   args.n = weight.out_features;
   args.panel_end = packed.num_panels;
   args.ahead_end = packed.num_panels;
+  args.lines_per_request = lines_per_request();
   args.next = packed.next->share(0, 1);
   args.activation = activation;
 

@@ -229,4 +229,15 @@ const KernelTable& choose_kernels() {
               fmt::format("MLXE_CPU_ISA is '{}', this machine has: {}", forced, fmt::join(names, ", ")));
 }
 
+// Intel's fetch the lines up to the next request by themselves, and asking for those too takes 1.14 times as long for a
+// query on Emerald Rapids. AMD's do not: on Zen 5 a query takes 0.7 to 0.8 of the time if all are asked for.
+int lines_per_request() {
+#if defined(__x86_64__)
+  static const bool is_intel = __builtin_cpu_is("intel") != 0;
+  return is_intel ? 4 : 1;
+#else
+  return 1;
+#endif
+}
+
 }  // namespace mlxe::cpu

@@ -14,4 +14,7 @@ namespace mlxe::cpu {
 /// \throws Error{kInvalidInput} if that is unknown or this machine lacks it, listing what it has
 [[nodiscard]] const KernelTable& choose_kernels();
 
+/// Of the cache lines that a kernel will need from memory, how many the L2 cache fetches when it is asked for one.
+[[nodiscard]] int lines_per_request();
+
 }  // namespace mlxe::cpu

@@ -44,8 +44,8 @@ struct Fp32Product {
 /// first tile of a panel waits for the L3 cache (on Ice Lake 1,536 features took a fifth longer), or for memory where
 /// there are few rows; asked for at once, the panel would hold up what the tile itself reads.
 /// Where memory sets the pace, the first tile asks for its own lines a little before it needs them, and all tiles far
-/// ahead for one of four lines alone, upon which the L2 cache fetches those between by itself: every line asked for
-/// twice would take the buffers of the L1 cache twice.
+/// ahead: for every line, or for one of some where the L2 cache fetches those between by itself, as each line asked for
+/// takes a buffer of the L1 cache.
 struct Ahead {
   static constexpr int kWords = 4;  // of k, from one request to the next
   static constexpr int kLine = 64;
@@ -270,7 +270,7 @@ void gemm(const GemmArgs& args) {
           const std::ptrdiff_t left = (args.k_words - part.begin) * kBytes / Ahead::kWords;
           const bool to_next = left <= Ahead::kFar && panel + 1 == args.ahead_end && args.next != nullptr;
           ahead = {to_next ? static_cast<const char*>(args.next) + (Ahead::kFar - left) : own + Ahead::kFar,
-                   kBytes / num_tiles, 4 * Ahead::kLine};
+                   kBytes / num_tiles, args.lines_per_request * Ahead::kLine};
         }
         int row = group_begin;
         for (int tile = 0; tile < num_tiles; ++tile) {
