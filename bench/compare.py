@@ -23,11 +23,11 @@ import cold_start
 import comparison_tables
 import harness
 import performance_page
+import quiet
 import token_ids
 from comparison_tables import OURS
 
 ROOT = harness.ROOT
-DISTURBED = 0.06  # of all processors: a turn in which others took more does not count
 LATENCY_TEXTS = 100  # of a row that is there for the delay of one query
 
 
@@ -146,7 +146,6 @@ def accuracy(vectors: np.ndarray, reference: np.ndarray) -> dict:
 def one_run(contender: Contender, place: Place, corpus: Path, work: Work, folder: Path) -> dict:
     vectors = folder / "vectors.npy"
     environment = harness.clean_environment() | {"PEER_NOLOCK": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    harness.wait_until_quiet(work.wait_s)
     done = harness.run(command_of(contender, place, corpus, work, vectors), environment, folder)
     result = harness.last_object(done.output)
     # A peer knows what others took during its measured run alone; ours is the whole process.
@@ -158,16 +157,6 @@ def one_run(contender: Contender, place: Place, corpus: Path, work: Work, folder
     return result
 
 
-def keep_quiet_turns(turns: list, wanted: int) -> list:
-    """The `wanted` turns in which the busiest moment of any contender was calmest, in their order."""
-    calmest = sorted(range(len(turns)), key=lambda i: max(result["others"] for result in turns[i].values()))
-    return [turns[i] for i in sorted(calmest[:wanted])]
-
-
-def disturbed(turn: dict) -> bool:
-    return any(result["others"] > DISTURBED for result in turn.values())
-
-
 def weight_bytes(model: Path, precision: str) -> int:
     """Of the weights that every token meets. At int8 some stay at 16 bits, which is not counted."""
     return architectures.matrices(model) * {"fp32": 4, "bf16": 2, "int16": 2, "int8": 1}[precision]
@@ -176,12 +165,9 @@ def weight_bytes(model: Path, precision: str) -> int:
 def limits_of_machine(model: Path, precision: str, threads: int) -> dict:
     """Operations a second that all threads do in a loop of the instruction that the kernels of a precision are made of,
     and bytes a second that they read of as many as the weights have."""
-    command = [
-        harness.program().with_name("bench_kernels"), "--benchmark_filter=^copy/256x384$",
-        f"--read_bytes={weight_bytes(model, precision)}", f"--read_threads={threads}",
-    ]  # fmt: skip
-    machine = json.loads(harness.run(command).output.splitlines()[0])
-    return {"operations": machine["peak_gops"][precision] * 1e9 * threads, "bytes": machine["read_gbytes_per_s"] * 1e9}
+    machine = quiet.bench_kernels(f"--read_bytes={weight_bytes(model, precision)}", f"--all_threads={threads}")
+    return {"operations": machine["peak_gops"][precision] * 1e9 * threads,
+            "bytes": machine["all_threads"]["read_gbytes_per_s"] * 1e9}  # fmt: skip
 
 
 def share_of_peak(result: dict, model: Path, operations: float) -> float:
@@ -205,19 +191,22 @@ def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: i
     """Turns until enough quiet ones are there, at most twice as many as wanted; and the peers that failed, and how.
     These are in no turn."""
     turns, failed = [], {}
-    has_limits = harness.program().with_name("bench_kernels").exists()
+    cores = quiet.Cores(work.threads)
     with tempfile.TemporaryDirectory() as folder:
-        while sum(not disturbed(turn) for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
+        while sum(quiet.unrest(turn, cores.best) <= 1 for turn in turns) < turns_wanted and len(turns) < 2 * turns_wanted:
             turn = {}
             precision = group[0].precision
-            limits = limits_of_machine(place.model, precision, work.threads) if has_limits else None
+            cores.wait_until_quiet(work.wait_s)
+            limits = limits_of_machine(place.model, precision, work.threads) if cores.measurable else None
             for contender in group:
                 if contender.label in failed:
                     continue
+                before = cores.wait_until_quiet(work.wait_s)
                 with tempfile.TemporaryDirectory(dir=folder) as own:
                     result = run_or_leave_out(contender, place, corpus, work, Path(own), failed)
                 if result is None:
                     continue
+                result["cores"] = min(before, cores.rate())
                 if limits and contender.precision == precision:  # others have another instruction
                     result["share_of_peak"] = share_of_peak(result, place.model, limits["operations"])
                 if limits and contender is group[0]:
@@ -225,13 +214,15 @@ def compare(group: list, place: Place, corpus: Path, work: Work, turns_wanted: i
                 turn[contender.label] = result
                 log(result | {"turn": len(turns) + 1, "contender": contender.label, "corpus": corpus.stem})
                 say(f"{corpus.stem}, turn {len(turns) + 1}: {contender.label}: {result['texts_per_s']:.1f} texts/s, "
-                    f"p50 {result['p50_ms']:.2f} ms (others took {result['others']:.0%})")  # fmt: skip
+                    f"p50 {result['p50_ms']:.2f} ms (others took {result['others']:.0%}, the cores did "
+                    f"{result['cores'] / (cores.best or 1):.0%} of their best)")  # fmt: skip
             turns.append(turn)
     turns = [{label: result for label, result in turn.items() if label not in failed} for turn in turns]
-    kept = keep_quiet_turns(turns, turns_wanted)
-    loud = sum(disturbed(turn) for turn in kept)
+    kept = quiet.keep_quiet_turns(turns, turns_wanted, cores.best)
+    loud = sum(quiet.unrest(turn, cores.best) > 1 for turn in kept)
     if loud:
-        say(f"{corpus.stem}: in {loud} of the {len(kept)} turns that count, other programs took over {DISTURBED:.0%}")
+        say(f"{corpus.stem}: in {loud} of the {len(kept)} turns that count, other programs took over {quiet.DISTURBED:.0%}, "
+            f"or the cores were over {quiet.SLOWED:.0%} slower than at their best")  # fmt: skip
     return kept, failed
 
 

@@ -28,21 +28,26 @@ double rounded(double value, double steps_per_unit) {
 }  // namespace
 
 JsonReporter::JsonReporter(std::string instruction_set, std::map<std::string, double> peaks,
-                           std::optional<double> read_rate)
-    : instruction_set_(std::move(instruction_set)), peaks_(std::move(peaks)), read_rate_(read_rate) {}
+                           const AllThreads& all)
+    : instruction_set_(std::move(instruction_set)), peaks_(std::move(peaks)), all_(all) {}
 
 bool JsonReporter::ReportContext(const Context&) {
   nlohmann::ordered_json peaks;
   for (const auto& [precision, operations] : peaks_) {
     peaks[precision] = rounded(operations / 1e9, 10);
   }
-  nlohmann::ordered_json line = {
-      {"bench", "machine"}, {"cpu", cli::cpu_name()}, {"cpus", cli::num_cpus()}, {"instruction_set", instruction_set_},
-      {"threads", 1},       {"peak_gops", peaks},     {"version", MLXE_VERSION}};
-  if (read_rate_) {
-    line["read_gbytes_per_s"] = rounded(*read_rate_ / 1e9, 100);
+  nlohmann::ordered_json all = {{"count", all_.count}, {"fp32_gops", rounded(all_.fp32_peak / 1e9, 10)}};
+  if (all_.read_rate) {
+    all["read_gbytes_per_s"] = rounded(*all_.read_rate / 1e9, 100);
   }
-  print_line(line);
+  print_line({{"bench", "machine"},
+              {"cpu", cli::cpu_name()},
+              {"cpus", cli::num_cpus()},
+              {"instruction_set", instruction_set_},
+              {"threads", 1},
+              {"peak_gops", peaks},
+              {"all_threads", all},
+              {"version", MLXE_VERSION}});
   return true;
 }
 

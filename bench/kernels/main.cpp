@@ -46,10 +46,8 @@ int run(int argc, char** argv) {
   // Short and few by default, as a whole pass is wanted in seconds; flags on the command line come later and win.
   std::vector<char*> arguments(argv, argv + argc);
   const auto read_bytes = take_number(arguments, "--read_bytes=", std::size_t{1} << 40);
-  const auto read_threads = take_number(arguments, "--read_threads=", 1024);
-  if (read_threads && !read_bytes) {
-    throw Error(ErrorCode::kInvalidInput, "--read_threads says who reads: wanted --read_bytes=N too");
-  }
+  const int threads = static_cast<int>(
+      take_number(arguments, "--all_threads=", 1024).value_or(static_cast<std::size_t>(cli::num_cpus())));
   char min_time[] = "--benchmark_min_time=0.05";
   char repetitions[] = "--benchmark_repetitions=3";
   char aggregates[] = "--benchmark_report_aggregates_only=true";
@@ -68,11 +66,11 @@ int run(int argc, char** argv) {
       peaks[kernels->precision] = measure_peak(*kernels);
     }
   }
-  std::optional<double> read_rate;
+  AllThreads all{.count = threads, .fp32_peak = measure_peak_of_all(*table.fp32, threads), .read_rate = std::nullopt};
   if (read_bytes) {
-    read_rate = measure_read_rate(*read_bytes, static_cast<int>(read_threads.value_or(cli::num_cpus())));
+    all.read_rate = measure_read_rate(*read_bytes, threads);
   }
-  JsonReporter reporter(table.name, std::move(peaks), read_rate);
+  JsonReporter reporter(table.name, std::move(peaks), all);
   benchmark::RunSpecifiedBenchmarks(&reporter);
   return 0;
 }

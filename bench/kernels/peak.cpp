@@ -2,7 +2,11 @@
 #include "kernels/peak.h"
 
 #include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <time.h>
 
@@ -72,6 +76,30 @@ double measure_peak(const cpu::MatrixKernels& kernels) {
     best = std::max(best, operations / seconds);
   }
   benchmark::DoNotOptimize(sink);
+  return best;
+}
+
+double measure_peak_of_all(const cpu::MatrixKernels& kernels, int threads) {
+  const Loop loop = loop_of(kernels);
+  constexpr int kBouts = 3;
+  constexpr long kIterations = 5'000'000;  // tens of milliseconds, beside which the start of a thread is nothing
+  double best = 0;
+  for (int bout = 0; bout < kBouts; ++bout) {
+    std::vector<double> operations(static_cast<std::size_t>(threads));
+    const auto start = std::chrono::steady_clock::now();
+    {
+      std::vector<std::jthread> workers;
+      for (double& done : operations) {
+        workers.emplace_back([&done, loop] {
+          float sink = 0;
+          done = loop(kIterations, &sink);
+          benchmark::DoNotOptimize(sink);
+        });
+      }
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, std::accumulate(operations.begin(), operations.end(), 0.0) / seconds.count());
+  }
   return best;
 }
 

@@ -14,6 +14,7 @@ import compare
 import comparison_tables
 import performance_page
 import harness
+import quiet
 import token_ids
 
 PEER = """
@@ -32,6 +33,14 @@ def place(tmp_path, model):
     for name in ("torch", "openvino"):
         (peers / f"peer_{name}.py").write_text(PEER)
     return compare.Place(peers, model, tmp_path / "venvs", {"torch": sys.executable, "openvino": sys.executable})
+
+
+@pytest.fixture
+def steady_machine(monkeypatch):
+    """A machine that always does the same, as comparisons see it."""
+    line = {"peak_gops": {"fp32": 100.0}, "all_threads": {"fp32_gops": 200.0, "read_gbytes_per_s": 10.0}}
+    monkeypatch.setattr(quiet, "bench_kernels", lambda *flags: line)
+    monkeypatch.setattr(harness, "busy_seconds", lambda: None)
 
 
 WORK = compare.Work(threads=2, max_length=512, query_runs=7, warmup=5, wait_s=0)
@@ -88,11 +97,29 @@ def test_accuracy_refuses_other_shapes():
         compare.accuracy(np.zeros((1, 2)), np.zeros((2, 2)))
 
 
-def test_disturbed_turns_are_dropped_whole():
-    turns = [{"a": {"others": x}, "b": {"others": y}} for x, y in ((0, 0.5), (0.01, 0.03), (0.02, 0), (0.2, 0.1))]
-    assert [compare.disturbed(turn) for turn in turns] == [True, False, False, True]
-    assert compare.keep_quiet_turns(turns, 2) == turns[1:3]
-    assert compare.keep_quiet_turns(turns, 3) == turns[1:4]
+@pytest.mark.parametrize("best_cores", [0.0, 500.0])
+def test_disturbed_turns_are_dropped_whole(best_cores):
+    turns = [{"a": {"others": x, "cores": best_cores}, "b": {"others": y, "cores": best_cores}} for x, y in
+             ((0, 0.5), (0.01, 0.03), (0.02, 0), (0.2, 0.1))]  # fmt: skip
+    assert [quiet.unrest(turn, best_cores) > 1 for turn in turns] == [True, False, False, True]
+    assert quiet.keep_quiet_turns(turns, 2, best_cores) == turns[1:3]
+    assert quiet.keep_quiet_turns(turns, 3, best_cores) == turns[1:4]
+
+
+def test_turns_on_slowed_cores_are_dropped_too():
+    turns = [{"a": {"others": 0.01, "cores": 500}, "b": {"others": 0, "cores": cores}} for cores in (250, 480, 400, 430)]
+    assert [quiet.unrest(turn, 500) > 1 for turn in turns] == [True, False, True, False]
+    assert quiet.keep_quiet_turns(turns, 3, 500) == turns[1:4]
+
+
+def test_waiting_ends_when_the_cores_are_at_their_best_or_time_is_up(monkeypatch):
+    monkeypatch.setattr(harness, "wait_until_quiet", lambda limit_s: True)
+    rates = iter([500, 250, 260, 440, 200, 210])
+    monkeypatch.setattr(quiet, "bench_kernels", lambda flag: {"all_threads": {"fp32_gops": next(rates)}})
+    cores = quiet.Cores(2)
+    cores.measurable = True
+    assert [cores.wait_until_quiet(60), cores.wait_until_quiet(60), cores.wait_until_quiet(-1)] == [500, 440, 200]
+    assert cores.best == 500
 
 
 def test_medians_of_speed_and_worst_accuracy():
@@ -136,7 +163,7 @@ def test_numbers_leave_out_the_speed_of_latency_rows():
     assert "| peer | - | - | 3.00 | - | 250 | - | 0.970000 | - |" in comparison_tables.table_of_numbers(table, {"peer"})
 
 
-def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
+def test_turns_interleave_and_disturbed_ones_are_repeated(place, steady_machine, monkeypatch):
     calls = []
     others = iter([0.5, 0, 0, 0, 0, 0])
 
@@ -148,18 +175,18 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, monkeypatch):
     logged = []
     turns, failed = compare.compare([contender("a"), contender("b")], place, Path("c.txt"), WORK, 2, logged.append)
     assert calls == ["a", "b"] * 3 and not failed
-    assert len(turns) == 2 and not any(compare.disturbed(turn) for turn in turns)
+    assert len(turns) == 2 and all(quiet.unrest(turn, 200.0) <= 1 for turn in turns)
     assert [record["turn"] for record in logged] == [1, 1, 2, 2, 3, 3]
 
 
-def test_turns_end_on_a_machine_that_is_never_quiet(place, monkeypatch):
+def test_turns_end_on_a_machine_that_is_never_quiet(place, steady_machine, monkeypatch):
     monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.9})
     logged = []
     turns, _ = compare.compare([contender("a")], place, Path("c.txt"), WORK, 3, logged.append)
     assert len(logged) == 6 and len(turns) == 3
 
 
-def test_a_peer_that_fails_is_left_out_and_named(place, monkeypatch):
+def test_a_peer_that_fails_is_left_out_and_named(place, steady_machine, monkeypatch):
     calls = []
 
     def one_run(peer, *_):
@@ -212,7 +239,7 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
     for text in (done.stdout, page):
         assert re.search(r"\| mlx_embeddings fp32 \| 1.00 \| [\d.]+ (\| 1.00 ){4}\|", text)
         assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){6}\| 0.999000 \|", text)
-        assert re.search(r"One query meets 42 MB of weights.* took 0\.\d\d of our p50", text)
+        assert re.search(r"One query meets 42 MB of weights.* took \d\.\d\d of our p50", text)
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
 

@@ -18,6 +18,7 @@ def test_first_line_has_the_machine_and_its_peaks(lines):
     machine = lines[0]
     assert machine["bench"] == "machine" and machine["cpu"] and machine["instruction_set"]
     assert machine["peak_gops"]["fp32"] > 1  # a multiply-add each cycle at 1 GHz would be 2
+    assert machine["all_threads"]["count"] == machine["cpus"] and machine["all_threads"]["fp32_gops"] > 1
 
 
 def test_kernels_come_with_their_share(lines):
@@ -40,17 +41,17 @@ def test_rate_fits_time_and_shape(lines):
 
 
 def test_threads_read_memory_where_that_is_asked_for(programs, lines):
-    assert "read_gbytes_per_s" not in lines[0]
-    flags = ["--read_bytes=50000000", "--read_threads=2", "--benchmark_filter=256x384"]
+    assert "read_gbytes_per_s" not in lines[0]["all_threads"]
+    flags = ["--read_bytes=50000000", "--all_threads=3", "--benchmark_filter=256x384"]
     done = subprocess.run([str(programs / "bench_kernels"), *flags], capture_output=True, text=True, timeout=300)
-    assert json.loads(done.stdout.splitlines()[0])["read_gbytes_per_s"] > 0.5  # one channel of memory has 10
+    all_threads = json.loads(done.stdout.splitlines()[0])["all_threads"]
+    assert all_threads["count"] == 3 and all_threads["read_gbytes_per_s"] > 0.5  # one channel of memory has 10
 
 
 @pytest.mark.parametrize(
     ("flag", "why"),
     [("--read_bytes=0", "from 1 to"), ("--read_bytes=3x", "from 1 to"), ("--read_bytes=", "from 1 to"),
-     ("--read_threads=-1", "from 1 to 1024"), ("--read_threads=1025", "from 1 to 1024"),
-     ("--read_threads=2", "wanted --read_bytes=N too")],
+     ("--all_threads=-1", "from 1 to 1024"), ("--all_threads=1025", "from 1 to 1024")],
 )  # fmt: skip
 def test_what_is_read_must_make_sense(programs, flag, why):
     done = subprocess.run([str(programs / "bench_kernels"), flag], capture_output=True, text=True)

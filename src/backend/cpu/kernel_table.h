@@ -31,7 +31,7 @@ struct GemmArgs {
   int panel_begin = 0;
   int panel_end = 0;
   int ahead_end = 0;  ///< panels up to here come from memory, in order: the one after each is asked for early; 0: none
-  int lines_per_request = 1;  ///< as lines_per_request() of instruction_set.h says of this machine
+  int lines_per_request = 1;   ///< as lines_per_request() of instruction_set.h says of this machine
   const void* next = nullptr;  ///< where memory is read after the last panel: as much is asked for early; or null
   Activation activation = Activation::kNone;
   // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255 and w
