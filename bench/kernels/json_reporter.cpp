@@ -27,8 +27,7 @@ double rounded(double value, double steps_per_unit) {
 
 }  // namespace
 
-JsonReporter::JsonReporter(std::string instruction_set, std::map<std::string, double> peaks,
-                           const AllThreads& all)
+JsonReporter::JsonReporter(std::string instruction_set, std::map<std::string, double> peaks, const AllThreads& all)
     : instruction_set_(std::move(instruction_set)), peaks_(std::move(peaks)), all_(all) {}
 
 bool JsonReporter::ReportContext(const Context&) {
