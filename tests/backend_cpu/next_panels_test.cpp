@@ -8,6 +8,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/cpu_weights.h"
 #include "support/ops_fixture.h"
+#include "support/quantized_tensors.h"
 
 namespace mlxe::testing {
 namespace {
@@ -39,6 +40,21 @@ TEST(NextPanels, AreThoseOfTheWeightThatWasPackedNext) {
   }
   EXPECT_EQ(weight.next->share(0, 1), packed(last).panels.data);
   EXPECT_EQ(packed(last).next->share(0, 1), nullptr);
+}
+
+TEST(NextPanels, OfAQuantizedWeightAreItsCodes) {
+  const auto backend = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kFp32, .threads = 1});
+  const LinearWeight first = pack(*backend, 10);
+  const QuantizationFormat format{QuantizationMode::kAffine, 4, 64};
+  const HostTensor codes = quantized_tensor(format, 500, 128, DType::kFloat16, 1);
+  const LinearWeight second = backend->linear_weight(std::array{LinearPart{codes, std::nullopt}});
+
+  const cpu::PackedLinear& weight = packed(second);
+  ASSERT_EQ(weight.quantized.size(), 1U);
+  const cpu::NextPanels& next = *packed(first).next;
+  EXPECT_EQ(next.panel_words, 128 * 4 / 32 * weight.kernels->panel_width);
+  EXPECT_EQ(next.share(0, 1), weight.quantized[0].words.data);
+  EXPECT_EQ(next.share(1, 2), weight.quantized[0].words.data + weight.num_panels / 2 * next.panel_words);
 }
 
 TEST(BeginOfShare, SharesFollowEachOtherAndDifferByOne) {

@@ -59,6 +59,7 @@ std::vector<std::uint32_t> expand(const cpu::MatrixKernels& kernels, const HostT
   kernels.expand_panel({.words = streams.data(),
                         .scales = scales.data(),
                         .biases = weight.quantization->biases ? biases.data() : nullptr,
+                        .has_exact_products = weight.quantization->scales.dtype != DType::kFloat32,
                         .out = panel.data(),
                         .k = size,
                         .panel_width = kernels.panel_width,
@@ -67,24 +68,31 @@ std::vector<std::uint32_t> expand(const cpu::MatrixKernels& kernels, const HostT
   return panel;
 }
 
+void expect_the_bits_of_dequantized(const cpu::MatrixKernels& kernels, const HostTensor& weight) {
+  const int width = kernels.panel_width;
+  const int size = static_cast<int>(weight.shape[1]);
+  std::vector<float> rows(static_cast<std::size_t>(width) * static_cast<std::size_t>(size));
+  dequantize(weight, 0, static_cast<std::size_t>(width), rows.data());
+  std::vector<std::uint32_t> packed(rows.size() / static_cast<std::size_t>(kernels.values_per_word));
+  kernels.pack_panel(rows.data(), width, size, packed.data(), nullptr, nullptr);
+  const std::vector<float> wanted = values_of(kernels, packed);
+  const std::vector<float> actual = values_of(kernels, expand(kernels, weight));
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const bool equal = std::isnan(wanted[i])
+                           ? std::isnan(actual[i])
+                           : std::bit_cast<std::uint32_t>(wanted[i]) == std::bit_cast<std::uint32_t>(actual[i]);
+    ASSERT_TRUE(equal) << "element " << i << " is " << actual[i] << ", wanted " << wanted[i];
+  }
+}
+
 TEST(CpuQuantizedPanels, ExpandToTheBitsOfDequantizedOnes) {
-  constexpr int kSize = 256;
   for (const cpu::KernelTable& isa : cpu::available_kernels()) {
     for (const cpu::MatrixKernels* kernels : {isa.fp32, isa.bf16}) {
       for (const QuantizationFormat& format : all_formats()) {
-        const HostTensor weight = quantized_tensor(format, kernels->panel_width, kSize, DType::kFloat32, 3);
-        std::vector<float> rows(static_cast<std::size_t>(kernels->panel_width) * kSize);
-        dequantize(weight, 0, static_cast<std::size_t>(kernels->panel_width), rows.data());
-        std::vector<std::uint32_t> packed(rows.size() / static_cast<std::size_t>(kernels->values_per_word));
-        kernels->pack_panel(rows.data(), kernels->panel_width, kSize, packed.data(), nullptr, nullptr);
-        const std::vector<float> wanted = values_of(*kernels, packed);
-        const std::vector<float> actual = values_of(*kernels, expand(*kernels, weight));
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-          const bool equal = std::isnan(wanted[i])
-                                 ? std::isnan(actual[i])
-                                 : std::bit_cast<std::uint32_t>(wanted[i]) == std::bit_cast<std::uint32_t>(actual[i]);
-          ASSERT_TRUE(equal) << isa.name << ", " << kernels->precision << ", " << to_string(format) << ": element " << i
-                             << " is " << actual[i] << ", wanted " << wanted[i];
+        for (const DType scales : {DType::kFloat32, DType::kFloat16, DType::kBFloat16}) {
+          SCOPED_TRACE(::testing::Message() << isa.name << ", " << kernels->precision << ", " << to_string(format)
+                                            << ", scales of " << to_string(scales));
+          expect_the_bits_of_dequantized(*kernels, quantized_tensor(format, kernels->panel_width, 256, scales, 3));
         }
       }
     }

@@ -115,7 +115,7 @@ TEST(CpuQuantized, TeamsAndManyRowsGiveTheSameBits) {
   const Layer layer = layer_of({{QuantizationMode::kAffine, 4, 32}}, {100}, 64, DType::kBFloat16);
   const Layer wide = expanded_layer(layer);
   for_all_precisions([&](cpu::CpuPrecision precision) {
-    for (const int rows : {1, 95, 300}) {  // shared out by panels, and by rows
+    for (const int rows : {1, 95, 300, 1100}) {  // the last in two pieces
       const std::vector<float> wanted = product(precision, 1, rows, wide);
       for (const int threads : {1, 3}) {
         EXPECT_EQ(product(precision, threads, rows, layer), wanted) << rows << " rows, " << threads << " threads";

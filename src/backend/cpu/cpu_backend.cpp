@@ -120,9 +120,7 @@ class CpuBackend final : public Backend {
     if (weight.storage != nullptr) {
       const auto& packed = static_cast<const PackedLinear&>(*weight.storage);
       if (next_of_last_ != nullptr) {
-        *next_of_last_ = {.panels = packed.panels,
-                          .count = packed.num_panels,
-                          .panel_words = packed.k_words * static_cast<std::ptrdiff_t>(packed.kernels->panel_width)};
+        *next_of_last_ = panels_of(packed, weight.in_features);
       }
       next_of_last_ = packed.next;
       ++num_weights_;

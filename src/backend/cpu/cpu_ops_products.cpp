@@ -24,6 +24,8 @@ namespace {
 ///   32          0.99879  0.98
 ///   16          0.99884  0.91
 constexpr float kStandsOut = 32.0F;
+constexpr int kRowsOfPiece = 96;  // stay in the cache of the member that multiplies them
+constexpr int kRowsOfExpansion = 512;
 
 /// Moves the features of magnitudes above `limit` from a row of k values to the lists, and leaves zeros.
 /// \returns how many there were
@@ -131,6 +133,7 @@ void CpuOps::multiply(const Tensor& x, const LinearWeight& weight, Activation ac
   args.ahead_end = packed.num_panels;
   args.lines_per_request = lines_per_request();
   args.next = packed.next->share(0, 1);
+  args.next_bytes = packed.next->panel_words * static_cast<std::ptrdiff_t>(sizeof(std::int32_t));
   args.activation = activation;
 
   if (kernels.prepare_rows == nullptr || cpu(x).words_of != nullptr) {
@@ -252,6 +255,24 @@ Tensor CpuOps::gated_linear_for(const LinearWeight& reader, const Tensor& x, con
   return result;
 }
 
+namespace {
+
+/// The part of a product that makes rows [begin, end).
+GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
+  GemmArgs part = args;
+  part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
+  part.c += begin * args.ldc;
+  part.c_words = args.c_words != nullptr ? args.c_words + begin * args.ldc : nullptr;
+  part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
+  part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
+  part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
+  part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
+  part.rows = end - begin;
+  return part;
+}
+
+}  // namespace
+
 void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args) {
   const bool quantized = !weight.quantized.empty();
   const Scratch scratch(arena_, quantized ? expansion_floats(*weight.kernels, k) : 0, team_.size());
@@ -262,31 +283,26 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
       weight.kernels->gemm(part);
     }
   };
-  if (team_.size() == 1 && !quantized) {
-    for_pieces(1, [&](int /*piece*/, int member) { multiply(args, member); });
+  const auto piece_of = [&](int piece, int pieces) {
+    return rows_of(args, begin_of_share(piece, pieces, args.rows), begin_of_share(piece + 1, pieces, args.rows));
+  };
+  if (quantized) {
+    // All members expand panels for the same rows, and each piece of rows all panels anew: it is large.
+    const int pieces = std::max(1, args.rows / kRowsOfExpansion);
+    for (int piece = 0; piece < pieces; ++piece) {
+      if (checkpoint_) {
+        checkpoint_();
+      }
+      share_panels(weight, piece_of(piece, pieces), multiply);
+    }
     return;
   }
-  // Rows of a piece, which stay in the cache. A worker alone takes more: each piece expands all quantised panels anew.
-  const int rows_per_piece = team_.size() == 1 ? 256 : 96;
-  const int row_pieces = std::max(1, args.rows / rows_per_piece);
-  if (row_pieces == 1) {
+  const int pieces = team_.size() == 1 ? 1 : std::max(1, args.rows / kRowsOfPiece);
+  if (pieces == 1 && team_.size() > 1) {
     share_panels(weight, args, multiply);
     return;
   }
-  for_pieces(row_pieces, [&](int piece, int member) {
-    const int begin = begin_of_share(piece, row_pieces, args.rows);
-    const int end = begin_of_share(piece + 1, row_pieces, args.rows);
-    GemmArgs part = args;
-    part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
-    part.c += begin * args.ldc;
-    part.c_words = args.c_words != nullptr ? args.c_words + begin * args.ldc : nullptr;
-    part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
-    part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
-    part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
-    part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
-    part.rows = end - begin;
-    multiply(part, member);
-  });
+  for_pieces(pieces, [&](int piece, int member) { multiply(piece_of(piece, pieces), member); });
 }
 
 // Few rows wait for memory: each member reads panels one after the other, the next one on its way already, be it the

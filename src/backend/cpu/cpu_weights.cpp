@@ -136,6 +136,17 @@ double noise_of_int8(std::span<const LinearPart> parts, const LinearWeight& shap
 
 }  // namespace
 
+NextPanels panels_of(const PackedLinear& weight, int in_features) {
+  const auto width = static_cast<std::ptrdiff_t>(weight.kernels->panel_width);
+  if (weight.quantized.empty()) {
+    return {.panels = weight.panels, .count = weight.num_panels, .panel_words = weight.k_words * width};
+  }
+  const QuantizedPanels& first = weight.quantized.front();
+  return {.panels = first.words,
+          .count = first.panel_end,
+          .panel_words = static_cast<std::ptrdiff_t>(row_words(first.format, in_features)) * width};
+}
+
 LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare, WeightMemory& memory,
                          const ParallelFor& parallel_for, std::span<const LinearPart> parts) {
   check(!parts.empty(), "linear weight has no parts");

@@ -16,9 +16,10 @@
 
 namespace mlxe::cpu {
 
-/// The panels of the weight that was packed after another one, which is the order in which models use them.
+/// The panels of the weight that was packed after another one, which is the order in which models use them; of codes
+/// where it is quantised, those of its first format.
 struct NextPanels {
-  WeightMemory::Block panels;  // none for a quantised weight
+  WeightMemory::Block panels;
   int count = 0;
   std::ptrdiff_t panel_words = 0;  // from one to the next
 
@@ -71,6 +72,9 @@ struct ConvTaps final : WeightStorage {
 
 /// Of a weight at int8, by power: 3 % of its size. Normal values lose 0.7 %, the worst of MiniLM's layers 2.3 %.
 inline constexpr double kMostInt8Noise = 1e-3;
+
+/// As the weight that was packed before has to know them.
+[[nodiscard]] NextPanels panels_of(const PackedLinear& weight, int in_features);
 
 /// Each gives an empty handle if a tensor has no data.
 /// \throws Error{kInvalidInput} if shapes do not fit

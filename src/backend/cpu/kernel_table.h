@@ -31,8 +31,10 @@ struct GemmArgs {
   int panel_begin = 0;
   int panel_end = 0;
   int ahead_end = 0;  ///< panels up to here come from memory, in order: the one after each is asked for early; 0: none
-  int lines_per_request = 1;   ///< as lines_per_request() of instruction_set.h says of this machine
-  const void* next = nullptr;  ///< where memory is read after the last panel: as much is asked for early; or null
+  int lines_per_request = 1;  ///< as lines_per_request() of instruction_set.h says of this machine
+  /// What is read from memory after the last panel, or null: next_bytes of it are asked for early, a panel's at most.
+  const void* next = nullptr;
+  std::ptrdiff_t next_bytes = 0;
   Activation activation = Activation::kNone;
   // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255 and w
   // in -127 .. 127, at int16 both of 16 bits and no offset.
@@ -146,6 +148,7 @@ struct ExpandArgs {
   const std::uint32_t* words = nullptr;  ///< [k * bits / 32, panel_width]: down each column a stream of codes
   const float* scales = nullptr;         ///< [k / group_size, panel_width]
   const float* biases = nullptr;         ///< likewise; or null, and the codes are E2M1 (4 bits) or E4M3 (8 bits)
+  bool has_exact_products = false;       ///< every code times its scale, as of scales that were of 16 bits
   const float* inverse_steps = nullptr;  ///< [panel_width], of GemmArgs::column_scale; int16 only
   void* out = nullptr;                   ///< [k_words, panel_width] words, as GemmArgs::b
   int k = 0;                             ///< a multiple of group_size, which is one of 32; of 16 for E2M1

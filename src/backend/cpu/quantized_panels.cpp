@@ -171,6 +171,7 @@ const void* expand_panel(const MatrixKernels& kernels, std::span<const Quantized
       {.words = reinterpret_cast<const std::uint32_t*>(run->words.data) + index * row_words(run->format, k) * width,
        .scales = scales,
        .biases = affine ? biases : nullptr,
+       .has_exact_products = run->scale_dtype != DType::kFloat32,  // 11 bits times 8 of 24
        .inverse_steps = inverse_steps,
        .out = words,
        .k = k,
@@ -178,6 +179,14 @@ const void* expand_panel(const MatrixKernels& kernels, std::span<const Quantized
        .group_size = run->format.group_size,
        .bits = run->format.bits});
   return words;
+}
+
+/// Has a product ask for the codes of panel `panel` on its way.
+void ask_for_codes(std::span<const QuantizedPanels> runs, int panel, int k, std::size_t width, GemmArgs& args) {
+  const auto run = std::ranges::find_if(runs, [&](const QuantizedPanels& r) { return panel < r.panel_end; });
+  const std::size_t words = row_words(run->format, k) * width;
+  args.next = run->words.data + static_cast<std::size_t>(panel - run->panel_begin) * words;
+  args.next_bytes = static_cast<std::ptrdiff_t>(words * sizeof(std::int32_t));
 }
 
 }  // namespace
@@ -270,7 +279,11 @@ void multiply_quantized(const MatrixKernels& kernels, std::span<const QuantizedP
     part.panel_begin = 0;
     part.panel_end = 1;
     part.ahead_end = 0;  // the next panel is not there yet
-    part.next = nullptr;
+    if (kernels.rows_at_once > 1) {
+      part.next = nullptr;  // tiles ask for whole panels, which codes are not
+    } else if (panel + 1 < args.ahead_end) {
+      ask_for_codes(runs, panel + 1, k, static_cast<std::size_t>(kernels.panel_width), part);
+    }
     kernels.gemm(part);
   }
 }

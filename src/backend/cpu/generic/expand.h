@@ -44,8 +44,15 @@ inline __attribute__((always_inline)) I code_at(const std::uint32_t* words, int 
   return shift + kBits > 32 ? code | (I::load(word + stride) << (32 - shift)) : code;
 }
 
+/// What is added to code * scale.
+enum class Added {
+  kNothing,
+  kBias,              ///< rounded twice, as libmlx does
+  kBiasToExactValue,  ///< likewise, but the first time leaves the product as it is: one instruction
+};
+
 /// \tparam P  the product whose words come out: P::store_words(values, p) writes those of kValues following values
-template <class P, class I, int kBits, bool kFloating, bool kBias>
+template <class P, class I, int kBits, bool kFloating, Added kAdded>
 void expand_columns(const ExpandArgs& args) {
   using Float = typename I::Float;
   constexpr int kUnit = kFloating && kBits == 4 ? 16 : 32;  // values in whole words, none in two groups
@@ -57,17 +64,18 @@ void expand_columns(const ExpandArgs& args) {
     const std::ptrdiff_t group = static_cast<std::ptrdiff_t>(begin / args.group_size) * width;
     for (int column = 0; column < width; column += Float::kWidth) {
       const Float scale = Float::load(args.scales + group + column);
-      const Float bias = kBias ? Float::load(args.biases + group + column) : Float::zero();
+      const Float bias = kAdded != Added::kNothing ? Float::load(args.biases + group + column) : Float::zero();
       const Float inverse_step = P::kScaled ? Float::load(args.inverse_steps + column) : Float::zero();
 #pragma GCC unroll 32
       for (int i = 0; i < kUnit; i += kValues) {
         Float values[kValues];
 #pragma GCC unroll 2
         for (int j = 0; j < kValues; ++j) {
-          // Rounded twice, as libmlx does.
-          values[j] = Codes<I, kBits, kFloating>::value(code_at<I, kBits>(words + column, width, i + j)) * scale;
-          if constexpr (kBias) {
-            values[j] = values[j] + bias;
+          const Float code = Codes<I, kBits, kFloating>::value(code_at<I, kBits>(words + column, width, i + j));
+          if constexpr (kAdded == Added::kBiasToExactValue) {
+            values[j] = Float::fma(code, scale, bias);
+          } else {
+            values[j] = kAdded == Added::kNothing ? code * scale : code * scale + bias;
           }
           if constexpr (P::kScaled) {
             values[j] = values[j] * inverse_step;
@@ -85,20 +93,27 @@ void expand_columns(const ExpandArgs& args) {
   }
 }
 
+template <class P, class I, Added kAdded>
+void expand_affine(const ExpandArgs& args) {
+  switch (args.bits) {
+    case 1: return expand_columns<P, I, 1, false, kAdded>(args);
+    case 2: return expand_columns<P, I, 2, false, kAdded>(args);
+    case 3: return expand_columns<P, I, 3, false, kAdded>(args);
+    case 4: return expand_columns<P, I, 4, false, kAdded>(args);
+    case 5: return expand_columns<P, I, 5, false, kAdded>(args);
+    case 6: return expand_columns<P, I, 6, false, kAdded>(args);
+    default: return expand_columns<P, I, 8, false, kAdded>(args);
+  }
+}
+
 template <class P, class I>
 void expand_panel(const ExpandArgs& args) {
   if (args.biases == nullptr) {
-    return args.bits == 4 ? expand_columns<P, I, 4, true, false>(args) : expand_columns<P, I, 8, true, false>(args);
+    return args.bits == 4 ? expand_columns<P, I, 4, true, Added::kNothing>(args)
+                          : expand_columns<P, I, 8, true, Added::kNothing>(args);
   }
-  switch (args.bits) {
-    case 1: return expand_columns<P, I, 1, false, true>(args);
-    case 2: return expand_columns<P, I, 2, false, true>(args);
-    case 3: return expand_columns<P, I, 3, false, true>(args);
-    case 4: return expand_columns<P, I, 4, false, true>(args);
-    case 5: return expand_columns<P, I, 5, false, true>(args);
-    case 6: return expand_columns<P, I, 6, false, true>(args);
-    default: return expand_columns<P, I, 8, false, true>(args);
-  }
+  return args.has_exact_products ? expand_affine<P, I, Added::kBiasToExactValue>(args)
+                                 : expand_affine<P, I, Added::kBias>(args);
 }
 
 }  // namespace

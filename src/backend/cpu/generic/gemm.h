@@ -259,7 +259,8 @@ void gemm(const GemmArgs& args) {
       } else if (args.ahead_end > 0 && group_begin + group < args.rows) {
         ahead = {reinterpret_cast<const char*>(b - (panel - args.panel_begin) * panel_words), kBytes / num_tiles};
       } else if (args.next != nullptr) {
-        ahead = {static_cast<const char*>(args.next), kBytes / num_tiles};
+        const std::ptrdiff_t bytes = args.k_words > 0 ? args.next_bytes * Ahead::kWords / args.k_words : 0;
+        ahead = {static_cast<const char*>(args.next), ((bytes < kBytes ? bytes : kBytes) + num_tiles - 1) / num_tiles};
       }
       Part<P, kVectors> part{0, 0, sums};
       do {
