@@ -81,8 +81,8 @@ double measure_peak(const cpu::MatrixKernels& kernels) {
 
 double measure_peak_of_all(const cpu::MatrixKernels& kernels, int threads) {
   const Loop loop = loop_of(kernels);
-  constexpr int kBouts = 3;
-  constexpr long kIterations = 5'000'000;  // tens of milliseconds, beside which the start of a thread is nothing
+  constexpr int kBouts = 5;                 // in some of which no two threads are started on one processor
+  constexpr long kIterations = 10'000'000;  // tens of milliseconds, beside which the start of a thread is nothing
   double best = 0;
   for (int bout = 0; bout < kBouts; ++bout) {
     std::vector<double> operations(static_cast<std::size_t>(threads));

@@ -11,8 +11,8 @@ namespace mlxe::bench {
 /// \throws Error{kInternal} for kernels that have no loop here
 double measure_peak(const cpu::MatrixKernels& kernels);
 
-/// Operations/s of `threads` threads at once in that loop, by the clock on the wall: the best of a few bouts of some
-/// milliseconds. Less than so many times measure_peak where threads, or other machines, share a core just now.
+/// Operations/s of `threads` threads at once in that loop, by the clock on the wall: the best of a few bouts. Less than
+/// so many times measure_peak where threads, or other machines, share a core just now.
 double measure_peak_of_all(const cpu::MatrixKernels& kernels, int threads);
 
 // One loop each, in files with their own flags. \returns operations done; `sink` takes the sums, so that none is left

@@ -107,18 +107,18 @@ def test_disturbed_turns_are_dropped_whole(best_cores):
 
 
 def test_turns_on_slowed_cores_are_dropped_too():
-    turns = [{"a": {"others": 0.01, "cores": 500}, "b": {"others": 0, "cores": cores}} for cores in (250, 480, 400, 430)]
+    turns = [{"a": {"others": 0.01, "cores": 500}, "b": {"others": 0, "cores": cores}} for cores in (250, 480, 370, 380)]
     assert [quiet.unrest(turn, 500) > 1 for turn in turns] == [True, False, True, False]
     assert quiet.keep_quiet_turns(turns, 3, 500) == turns[1:4]
 
 
 def test_waiting_ends_when_the_cores_are_at_their_best_or_time_is_up(monkeypatch):
     monkeypatch.setattr(harness, "wait_until_quiet", lambda limit_s: True)
-    rates = iter([500, 250, 260, 440, 200, 210])
+    rates = iter([500, 250, 370, 380, 200, 210])
     monkeypatch.setattr(quiet, "bench_kernels", lambda flag: {"all_threads": {"fp32_gops": next(rates)}})
     cores = quiet.Cores(2)
     cores.measurable = True
-    assert [cores.wait_until_quiet(60), cores.wait_until_quiet(60), cores.wait_until_quiet(-1)] == [500, 440, 200]
+    assert [cores.wait_until_quiet(60), cores.wait_until_quiet(60), cores.wait_until_quiet(-1)] == [500, 380, 200]
     assert cores.best == 500
 
 
