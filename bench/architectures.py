@@ -17,6 +17,7 @@ from pathlib import Path
 
 import harness
 import performance_page
+import quiet
 
 BASE = "bert"
 CAUSAL = ("qwen2", "qwen3", "mistral", "llama", "lfm2")
@@ -93,11 +94,12 @@ def compare(args) -> tuple[list, str]:
     """Rows of (architecture, its rates over bert's at each length) from interleaved turns, and the instruction set."""
     found = {}
     instruction_set = ""
+    cores = quiet.Cores(args.threads)
     for turn in range(args.turns):
         for tokens in args.lengths:
             count = max(2, args.tokens // tokens)
             for name in args.names:
-                harness.wait_until_quiet(args.wait)
+                cores.wait_until_quiet(args.wait)
                 run = rate(args.models / name, tokens, count, args.threads, args.precision)
                 instruction_set = run["instruction_set"]
                 found.setdefault((name, tokens), []).append(run["operations_per_s"])
@@ -120,10 +122,13 @@ def scale(args) -> tuple:
     """Rows of (length, cost of a token and its operations over those at the shortest length) for one model, and the
     instruction set."""
     rows = []
+    cores = quiet.Cores(args.threads)
     for tokens in args.scaling_lengths:
         count = max(1, args.tokens // tokens)
-        runs = [rate(args.models / args.scaling, tokens, count, args.threads, args.precision)
-                for _ in range(args.turns)]
+        runs = []
+        for _ in range(args.turns):
+            cores.wait_until_quiet(args.wait)
+            runs.append(rate(args.models / args.scaling, tokens, count, args.threads, args.precision))
         instruction_set = runs[0]["instruction_set"]
         rows.append((tokens, statistics.median(run["tokens_per_s"] for run in runs)))
         print(json.dumps({"model": args.scaling, "length": tokens, "tokens_per_s": rows[-1][1]}), flush=True)

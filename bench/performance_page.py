@@ -23,7 +23,7 @@ def page(data: dict) -> str:
         "The minimum cosine is between each program's vectors and those of sentence-transformers in fp32.",
         "The table of architectures comes from `bench/architectures.py --write`: floating-point operations per second on",
         "random weights, divided by those of `bert` in the same turns. DeBERTa's comparisons with positions count as operations",
-        "under avx2 and avx512_vnni: by the count of the other table it would have 0.91 times as many at 256 tokens.",
+        "but in the table of Zen 4 (family 25, model 17): by its count there would be 0.91 times as many at 256 tokens.",
         "",
     ]
     for name, machine in sorted(data.items()):
