@@ -27,7 +27,8 @@ void set_biases(const AttentionSpec& spec, int first_head, AttentionArgs& args) 
     args.distance_bias = bias->values.data() + first_head * args.ld_distance_bias;
     args.biased = true;
   }
-  if (const RelativePositions* relative = spec.relative) {
+  // Without a table there is nothing to compare with, and no room for the places of distances.
+  if (const RelativePositions* relative = spec.relative; num_buckets(spec) > 0) {
     const auto of_head = [&](const PositionTable* table) {
       return table == nullptr ? PackedPositions() : static_cast<const CpuPositions&>(*table->storage).head(first_head);
     };
