@@ -120,7 +120,8 @@ tsan:  ## every C++ test under the thread sanitizer
 .PHONY: sanitized
 sanitized: build
 	@echo "== test: ctest ($(PRESET))"
-	@TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan_suppressions.txt" ctest --preset $(PRESET) --parallel $(JOBS)
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan_suppressions.txt" UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	  ctest --preset $(PRESET) --parallel $(JOBS)
 
 format:  ## format C++ and Rust
 	@$(SOURCES) | xargs $(CLANG_FORMAT) -i
