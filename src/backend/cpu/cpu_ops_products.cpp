@@ -49,6 +49,20 @@ int take_large(float* row, int k, float limit, std::int32_t* features, float* va
   return taken;
 }
 
+/// The part of a product that makes rows [begin, end).
+GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
+  GemmArgs part = args;
+  part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
+  part.c += begin * args.ldc;
+  part.c_words = args.c_words != nullptr ? args.c_words + begin * args.ldc : nullptr;
+  part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
+  part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
+  part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
+  part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
+  part.rows = end - begin;
+  return part;
+}
+
 }  // namespace
 
 /// Activations as words, and what scaled kernels know of their rows.
@@ -254,24 +268,6 @@ Tensor CpuOps::gated_linear_for(const LinearWeight& reader, const Tensor& x, con
   });
   return result;
 }
-
-namespace {
-
-/// The part of a product that makes rows [begin, end).
-GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
-  GemmArgs part = args;
-  part.a = static_cast<const std::int32_t*>(args.a) + begin * args.lda;
-  part.c += begin * args.ldc;
-  part.c_words = args.c_words != nullptr ? args.c_words + begin * args.ldc : nullptr;
-  part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
-  part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
-  part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
-  part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
-  part.rows = end - begin;
-  return part;
-}
-
-}  // namespace
 
 void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args) {
   const bool quantized = !weight.quantized.empty();
