@@ -10,7 +10,7 @@ SLOWED = 0.25  # likewise where all cores together were that much slower than at
 
 
 def bench_kernels(*flags: str) -> dict:
-    """The machine's line."""
+    """What bench_kernels says of the machine: its first line."""
     command = [harness.program().with_name("bench_kernels"), "--benchmark_filter=^copy/256x384$", *flags]
     return json.loads(harness.run(command).output.splitlines()[0])
 

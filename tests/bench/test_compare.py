@@ -179,6 +179,23 @@ def test_turns_interleave_and_disturbed_ones_are_repeated(place, steady_machine,
     assert [record["turn"] for record in logged] == [1, 1, 2, 2, 3, 3]
 
 
+@pytest.mark.parametrize("slow_at", [2, 3])  # before the run, and after it; 0 and 1 are for the limits of the turn
+def test_turns_on_slowed_cores_are_repeated(place, steady_machine, monkeypatch, slow_at):
+    steady = quiet.bench_kernels()
+    rates = iter([200.0 if call != slow_at else 100.0 for call in range(20)])
+
+    def bench_kernels(*flags):
+        return steady | {"all_threads": steady["all_threads"] | {"fp32_gops": next(rates)}}
+
+    monkeypatch.setattr(quiet, "bench_kernels", bench_kernels)
+    monkeypatch.setattr(quiet.time, "monotonic", iter(range(1000)).__next__)  # no time to wait for better ones
+    monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.0})
+    logged = []
+    turns, _ = compare.compare([contender("a")], place, Path("c.txt"), WORK, 2, logged.append)
+    assert [record["cores"] for record in logged] == [100.0, 200.0, 200.0]
+    assert [turn["a"]["cores"] for turn in turns] == [200.0, 200.0]
+
+
 def test_turns_end_on_a_machine_that_is_never_quiet(place, steady_machine, monkeypatch):
     monkeypatch.setattr(compare, "one_run", lambda *_: {"texts_per_s": 1.0, "tokens_per_s": 9.0, "p50_ms": 1.0, "others": 0.9})
     logged = []
