@@ -31,6 +31,8 @@ constexpr Shape2 kShapes[] = {{1024, 1024}, {3072, 1024}, {1024, 3072}};
 // More than any last-level cache of today's cores: a decoder's weights pass by once for each micro-batch.
 constexpr std::size_t kWorkingSet = std::size_t{64} << 20;
 
+constexpr int kHalves = 16;  // in place of the bits of codes: bfloat16
+
 HostTensor owned(DType dtype, Shape shape, std::vector<std::uint32_t> words) {
   auto owner = std::make_shared<std::vector<std::uint32_t>>(std::move(words));
   return {dtype, std::move(shape), reinterpret_cast<const std::byte*>(owner->data()), owner};
@@ -43,6 +45,17 @@ HostTensor random_tensor(Shape shape, float spread) {
     word = std::bit_cast<std::uint32_t>(spread * (static_cast<float>(random() % 2001) / 1000.0F - 1.0F));
   }
   return owned(DType::kFloat32, std::move(shape), std::move(words));
+}
+
+HostTensor random_halves(int n, int k) {
+  std::mt19937 random(1);
+  std::vector<std::uint32_t> words(static_cast<std::size_t>(n) * static_cast<std::size_t>(k) / 2);
+  const auto half = [&] { return float_to_bfloat16(0.05F * (static_cast<float>(random() % 2001) / 1000.0F - 1.0F)); };
+  for (std::uint32_t& word : words) {
+    const std::uint32_t low = half();
+    word = low | static_cast<std::uint32_t>(half()) << 16U;
+  }
+  return owned(DType::kBFloat16, {n, k}, std::move(words));
 }
 
 /// Affine codes under bfloat16 scales, as most published checkpoints have them.
@@ -75,6 +88,9 @@ std::size_t weight_bytes(const cpu::MatrixKernels& kernels, const HostTensor& we
   if (weight.quantization != nullptr && kernels.values_per_word != 4) {
     return data_bytes(weight) + 2 * data_bytes(weight.quantization->scales);  // biases are of the scales' size
   }
+  if (weight.dtype == DType::kBFloat16 && kernels.values_per_word == 1) {
+    return data_bytes(weight);
+  }
   return num_elements(weight.shape) * sizeof(std::int32_t) / static_cast<std::size_t>(kernels.values_per_word);
 }
 
@@ -83,8 +99,9 @@ Layers& layers(cpu::CpuPrecision precision, const cpu::MatrixKernels& kernels, i
   const std::string key = fmt::format("{} {} {} {}", static_cast<int>(precision), bits, shape.n, shape.k);
   if (made.key != key) {
     made = {.key = key, .backend = cpu::make_cpu_backend({.precision = precision, .threads = 1}), .weights = {}};
-    const HostTensor weight =
-        bits == 0 ? random_tensor({shape.n, shape.k}, 0.05F) : random_codes(shape.n, shape.k, bits);
+    const HostTensor weight = bits == 0         ? random_tensor({shape.n, shape.k}, 0.05F)
+                              : bits == kHalves ? random_halves(shape.n, shape.k)
+                                                : random_codes(shape.n, shape.k, bits);
     for (std::size_t size = 0; size < kWorkingSet; size += weight_bytes(kernels, weight)) {
       made.weights.push_back(made.backend->linear_weight(std::array{LinearPart{weight, std::nullopt}}));
     }
@@ -121,12 +138,14 @@ void register_linear_layers(const cpu::KernelTable& table) {
       continue;
     }
     for (const Shape2& shape : kShapes) {
-      for (const int bits : {0, 4, 8}) {
+      for (const int bits : {0, kHalves, 4, 8}) {
+        if (bits == kHalves && kernels != table.fp32) {
+          continue;  // words of another kind are made of them at load
+        }
+        const std::string kept = bits == 0 ? "plain" : bits == kHalves ? "bf16_weights" : fmt::format("q{}", bits);
         for (const int rows : {1, 12, 64, 256}) {
           benchmark::RegisterBenchmark(
-              fmt::format("linear/{}/{}/{}x{}/{}", kernels->precision, bits == 0 ? "plain" : fmt::format("q{}", bits),
-                          shape.n, shape.k, rows)
-                  .c_str(),
+              fmt::format("linear/{}/{}/{}x{}/{}", kernels->precision, kept, shape.n, shape.k, rows).c_str(),
               [precision = precision, kernels = kernels, bits, shape, rows](benchmark::State& state) {
                 linear(state, precision, *kernels, bits, shape, rows);
               });

@@ -48,6 +48,19 @@ TEST(NextPanels, AreThoseOfTheWeightThatWasPackedNext) {
   EXPECT_EQ(packed(last).next->share(0, 1), nullptr);
 }
 
+TEST(NextPanels, OfAWeightOf16BitsHaveHalfOfTheWords) {
+  const auto backend = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kFp32, .threads = 1});
+  const LinearWeight first = pack(*backend, 10);
+  const HostTensor halves = half_weight(DType::kBFloat16, 500, 24, 1).tensor;
+  const LinearWeight second = backend->linear_weight(std::array{LinearPart{halves, std::nullopt}});
+
+  const cpu::PackedLinear& weight = packed(second);
+  const cpu::NextPanels& next = *packed(first).next;
+  EXPECT_EQ(next.panel_words, 24 / 2 * weight.kernels->panel_width);
+  EXPECT_EQ(next.share(0, 1), weight.panels.data);
+  EXPECT_EQ(next.share(1, 2), weight.panels.data + weight.num_panels / 2 * next.panel_words);
+}
+
 TEST(NextPanels, OfAQuantizedWeightAreItsCodes) {
   const auto backend = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kFp32, .threads = 1});
   const LinearWeight first = pack(*backend, 10);

@@ -17,6 +17,7 @@
 #include "backend/cpu/cpu_weights.h"
 #include "backend/cpu/instruction_set.h"
 #include "backend_cpu/forced_isa.h"
+#include "backend_cpu/linear_layer.h"
 #include "support/ops_fixture.h"
 #include "support/quantized_tensors.h"
 
@@ -29,34 +30,12 @@ void in_turn(std::size_t count, const std::function<void(std::size_t)>& f) {
   }
 }
 
-struct Layer {
-  std::vector<LinearPart> parts;
-  int in = 0;
-  int out = 0;
-};
-
 Layer expanded_layer(const Layer& layer) {
   Layer wide = layer;
   for (LinearPart& part : wide.parts) {
     part.weight = expanded(part.weight);
   }
   return wide;
-}
-
-std::vector<float> product(cpu::CpuPrecision precision, int threads, int rows, const Layer& layer) {
-  const std::unique_ptr<Backend> backend = cpu::make_cpu_backend({.precision = precision, .threads = threads});
-  const LinearWeight weight = backend->linear_weight(layer.parts);
-  const EmbeddingTable table = backend->embedding_table(host_tensor(noise(std::max(rows, 1), layer.in, 2)));
-  std::vector<std::int32_t> ids;
-  for (int row = 0; row < rows; ++row) {
-    ids.push_back(row);
-  }
-  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.out));
-  backend->run(1, [&](Ops& ops, std::size_t /*task*/) {
-    const Tensor x = ops.gather_sum(std::array{Lookup{&table, ids}});
-    ops.read(ops.linear(x, weight, Activation::kGeluErf, ops.linear(x, weight)), out);
-  });
-  return out;
 }
 
 /// One part of each format; every second one has a bias.

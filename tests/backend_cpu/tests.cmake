@@ -1,6 +1,7 @@
 # Tests of src/backend/cpu; the operations themselves run through the suite that every backend passes.
 mlxe_test(backend_cpu/arena_test.cpp)
 mlxe_test(backend_cpu/cpu_ops_test.cpp)
+mlxe_test(backend_cpu/half_panels_test.cpp)
 mlxe_test(backend_cpu/instruction_set_test.cpp)
 mlxe_test(backend_cpu/int16_test.cpp)
 mlxe_test(backend_cpu/int8_test.cpp)

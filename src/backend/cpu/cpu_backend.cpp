@@ -105,6 +105,11 @@ class CpuBackend final : public Backend {
       reason += fmt::format("; {} of {} weights stay at {}, as int8 would lose over {:.0f} % of them", num_spared_,
                             num_weights_, spare_->precision, 100 * std::sqrt(kMostInt8Noise));
     }
+    if (num_halves_ > 0) {
+      reason +=
+          fmt::format("; {} of {} weights stay at 16 bits, as the checkpoint has them, and are widened on the way",
+                      num_halves_, num_weights_);
+    }
     return {.device = "cpu",
             .instruction_set = kernels_.name,
             .precision = precision_.kernels->precision,
@@ -125,6 +130,7 @@ class CpuBackend final : public Backend {
       next_of_last_ = packed.next;
       ++num_weights_;
       num_spared_ += packed.kernels != precision_.kernels ? 1 : 0;
+      num_halves_ += packed.has_halves ? 1 : 0;
       has_quantized_ = has_quantized_ || !packed.quantized.empty();
     }
     return weight;
@@ -161,6 +167,7 @@ class CpuBackend final : public Backend {
   std::shared_ptr<NextPanels> next_of_last_;  // of the weight that was packed last
   int num_weights_ = 0;
   int num_spared_ = 0;
+  int num_halves_ = 0;
   bool has_quantized_ = false;
   WorkerPool pool_;
 };

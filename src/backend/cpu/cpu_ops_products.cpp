@@ -276,7 +276,7 @@ void CpuOps::multiply_panels(const PackedLinear& weight, int k, const GemmArgs& 
     if (quantized) {
       multiply_quantized(*weight.kernels, weight.quantized, k, part, scratch.of(member));
     } else {
-      weight.kernels->gemm(part);
+      weight.gemm(part);
     }
   };
   const auto piece_of = [&](int piece, int pieces) {

@@ -138,6 +138,11 @@ double noise_of_int8(std::span<const LinearPart> parts, const LinearWeight& shap
 
 NextPanels panels_of(const PackedLinear& weight, int in_features) {
   const auto width = static_cast<std::ptrdiff_t>(weight.kernels->panel_width);
+  if (weight.has_halves) {
+    return {.panels = weight.panels,
+            .count = weight.num_panels,
+            .panel_words = half_panel_words(*weight.kernels, in_features)};
+  }
   if (weight.quantized.empty()) {
     return {.panels = weight.panels, .count = weight.num_panels, .panel_words = weight.k_words * width};
   }
@@ -176,6 +181,7 @@ LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   auto packed = std::make_shared<PackedLinear>();
   packed->kernels = &kernels;
+  packed->gemm = kernels.gemm;
   packed->k_words = num_words(kernels, in_features);
   packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
   const std::size_t columns = static_cast<std::size_t>(packed->num_panels) * width;
@@ -198,6 +204,12 @@ LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare
       packed->column_scale.resize(columns);
       bound_steps(packed->quantized, in_features, kernels.panel_width, parallel_for, packed->column_scale);
     }
+  } else if (const auto gemm = gemm_of_halves(kernels, parts); gemm != nullptr) {
+    packed->gemm = gemm;
+    packed->has_halves = true;
+    const std::ptrdiff_t words = packed->num_panels * half_panel_words(kernels, in_features);
+    packed->panels = memory.allocate(static_cast<std::size_t>(words));
+    pack_halves(kernels, parts, in_features, packed->num_panels, parallel_for, packed->panels.data);
   } else {
     packed->panels = memory.allocate(columns * k_words);
     pack_rows(parts, handle, parallel_for, *packed);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "backend/cpu/half_panels.h"
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/quantized_panels.h"
 #include "backend/cpu/team.h"
@@ -31,8 +32,10 @@ struct NextPanels {
 
 struct PackedLinear final : WeightStorage {
   const MatrixKernels* kernels = nullptr;
-  WeightMemory::Block panels;              // [num_panels][k_words][panel_width] words; none if `quantized` has them
-  std::vector<QuantizedPanels> quantized;  // each begins at the panel where the one before it ends
+  WeightMemory::Block panels;  // [num_panels][k_words][panel_width] words, or halves; none if `quantized` has them
+  void (*gemm)(const GemmArgs&) = nullptr;  // what reads them
+  bool has_halves = false;                  // of 16 bits, the checkpoint's own, at fp32
+  std::vector<QuantizedPanels> quantized;   // each begins at the panel where the one before it ends
   int k_words = 0;
   int num_panels = 0;
   std::vector<float> bias;          // [num_panels * panel_width], or empty

@@ -128,7 +128,8 @@ std::vector<KernelTable> find_kernels() {
       }
     }
   }
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+      __builtin_cpu_supports("f16c") != 0) {
     KernelTable table = {.name = "avx2",
                          .description = "AVX2 and FMA: 8 floats",
                          .vector = &kAvx2Vector,

@@ -169,6 +169,8 @@ struct FeatureArgs {
   float* out = nullptr;                 ///< [num_panels * panel_width]
 };
 
+inline constexpr int kHalvesStep = 4;
+
 /// Matrix products at one precision.
 struct MatrixKernels {
   const char* precision;           ///< "fp32", "bf16", "int16", "int8"
@@ -190,6 +192,11 @@ struct MatrixKernels {
                        float* row_scale, float* row_offset, float* row_mean);
   void (*multiply_features)(const FeatureArgs&);  ///< null but at int8
   void (*expand_panel)(const ExpandArgs&);        ///< null at int8, whose weights have codes and scales of their own
+  /// As gemm, and with its bits, of panels that hold weights of 16 bits, [k / 2, panel_width, 2] bfloat16 or
+  /// [k, panel_width] float16, for k a multiple of kHalvesStep; null but at fp32, the second not in all sets even
+  /// there.
+  void (*gemm_of_bf16)(const GemmArgs&) = nullptr;
+  void (*gemm_of_fp16)(const GemmArgs&) = nullptr;
 };
 
 /// Attention with its two products at one precision; softmax and sums are float32.

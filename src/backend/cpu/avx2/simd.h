@@ -17,6 +17,8 @@ struct F32 {
   static F32 zero() { return {_mm256_setzero_ps()}; }
   static F32 set1(float x) { return {_mm256_set1_ps(x)}; }
   static F32 load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  /// Eight float16.
+  static F32 load_fp16(const void* p) { return {_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)))}; }
   /// The first `count` (0..8) floats, then `fill`.
   static F32 load_partial(const float* p, int count, F32 fill) {
     const __m256i m = mask(count);

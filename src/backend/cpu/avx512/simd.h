@@ -17,6 +17,8 @@ struct F32 {
   static F32 zero() { return {_mm512_setzero_ps()}; }
   static F32 set1(float x) { return {_mm512_set1_ps(x)}; }
   static F32 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  /// Sixteen float16.
+  static F32 load_fp16(const void* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))}; }
   /// The first `count` (0..16) floats, then `fill`.
   static F32 load_partial(const float* p, int count, F32 fill) {
     return {_mm512_mask_loadu_ps(fill.v, mask(count), p)};

@@ -62,31 +62,49 @@ struct Ahead {
     }
     bytes += step;
   }
-  inline __attribute__((always_inline)) void ask_near(const std::int32_t* b) const {
+  inline __attribute__((always_inline)) void ask_near(const char* own) const {
     for (std::ptrdiff_t i = 0; i < near_step; i += kLine) {
-      __builtin_prefetch(reinterpret_cast<const char*>(b) + kNear + i, 0, 3);
+      __builtin_prefetch(own + kNear + i, 0, 3);
     }
   }
+};
+
+/// A panel, or the rest of one, that holds the very words a tile multiplies.
+template <class P, int kVectors>
+struct PanelOfWords {
+  static constexpr int kBytes = sizeof(std::int32_t);  // of a column in a word of k
+  static constexpr int kStep = kVectors * P::Vector::kWidth;
+  const std::int32_t* words = nullptr;
+
+  /// \param word  of k, with which it begins
+  static PanelOfWords of(const char* panel, int word) {
+    return {reinterpret_cast<const std::int32_t*>(panel) + word * kStep};
+  }
+  /// Vector j of the columns, `skipped` words of k further on.
+  [[nodiscard]] inline __attribute__((always_inline)) typename P::Words load(int skipped, int j) const {
+    const std::int32_t* from = words + skipped * kStep + j * P::Vector::kWidth;
+    if constexpr (P::kWordsAtOnce == 1) {
+      return P::load(from);
+    } else {
+      return P::load(from, kStep);
+    }
+  }
+  void skip(int count) { words += count * kStep; }
+  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(words); }
 };
 
 /// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
 /// One chain of multiply-adds per element, p ascending: the promise behind equal bits in any batch.
 /// \param sum  in and out
-template <class P, int kRows, int kVectors>
+template <class P, int kRows, int kVectors, class Panel>
 inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, int k_words, const std::int32_t* a,
-                                                         const std::int32_t* b, Ahead ahead,
+                                                         Panel b, Ahead ahead,
                                                          typename P::Accumulator (&sum)[kRows][kVectors]) {
-  constexpr int kWidth = P::Vector::kWidth;
   const auto add = [&](int skipped) __attribute__((always_inline)) {
     typename P::Words row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      const std::int32_t* words = b + (skipped * kVectors + j) * kWidth;
-      if constexpr (P::kWordsAtOnce == 1) {
-        row[j] = P::load(words);
-      } else {
-        row[j] = P::load(words, kVectors * kWidth);
-      }
+      row[j] = b.load(skipped, j);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -101,14 +119,14 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, i
   for (; p + P::kWordsInRound <= k_words; p += P::kWordsInRound) {
     if (p % Ahead::kWords == 0) {
       ahead.ask();
-      ahead.ask_near(b);
+      ahead.ask_near(b.bytes());
     }
 #pragma GCC unroll 4
     for (int i = 0; i < P::kWordsInRound; i += P::kWordsAtOnce) {
       add(i);
     }
     a += P::kWordsInRound;
-    b += P::kWordsInRound * kVectors * kWidth;
+    b.skip(P::kWordsInRound);
   }
   if constexpr (P::kWordsInRound > P::kWordsAtOnce) {
     if (p < k_words) {
@@ -117,7 +135,7 @@ inline __attribute__((always_inline)) void multiply_tile(const GemmArgs& args, i
     for (; p < k_words; p += P::kWordsAtOnce) {
       add(0);
       a += P::kWordsAtOnce;
-      b += P::kWordsAtOnce * kVectors * kWidth;
+      b.skip(P::kWordsAtOnce);
     }
   }
 }
@@ -173,14 +191,14 @@ struct Part {
   typename P::Accumulator (*sums)[kVectors] = nullptr;
 };
 
-template <class P, int kRows, int kMaxRows, int kVectors>
-void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, const std::int32_t* b, Ahead ahead,
-               int column, WaitingTiles<P, kMaxRows, kVectors>& waiting) {
+template <class P, int kRows, int kMaxRows, int kVectors, class Panel>
+void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, Panel b, Ahead ahead, int column,
+               WaitingTiles<P, kMaxRows, kVectors>& waiting) {
   using V = typename P::Vector;
   typename P::Accumulator sum[kRows][kVectors];
   const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + row * args.lda;
   if constexpr (TakesRowPairs<P>) {
-    multiply_row_pairs<P, kRows, kVectors>(args, a, b, ahead, sum);
+    multiply_row_pairs<P, kRows, kVectors>(args, a, b.words, ahead, sum);
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -189,8 +207,7 @@ void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, con
         sum[r][j] = part.begin == 0 ? P::zero() : part.sums[row + r][j];
       }
     }
-    multiply_tile<P, kRows, kVectors>(args, part.end - part.begin, a + part.begin,
-                                      b + part.begin * (kVectors * V::kWidth), ahead, sum);
+    multiply_tile<P, kRows, kVectors>(args, part.end - part.begin, a + part.begin, b, ahead, sum);
     if (part.end < args.k_words) {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
@@ -217,9 +234,9 @@ void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, con
                                   : store_tile<P, kRows, kVectors, false>(args, sum, row, column);
 }
 
-template <class P, int kRows, int kMaxRows, int kVectors>
-void gemm_rows(const GemmArgs& args, const Part<P, kVectors>& part, int row, int rows, const std::int32_t* b,
-               Ahead ahead, int column, WaitingTiles<P, kMaxRows, kVectors>& waiting) {
+template <class P, int kRows, int kMaxRows, int kVectors, class Panel>
+void gemm_rows(const GemmArgs& args, const Part<P, kVectors>& part, int row, int rows, Panel b, Ahead ahead, int column,
+               WaitingTiles<P, kMaxRows, kVectors>& waiting) {
   if constexpr (kRows >= 1) {
     if (rows == kRows) {
       gemm_tile<P, kRows>(args, part, row, b, ahead, column, waiting);
@@ -232,15 +249,18 @@ void gemm_rows(const GemmArgs& args, const Part<P, kVectors>& part, int row, int
 /// Rows go in tiles of at most kMaxRows, spread evenly; panels outermost within a group of rows that stays in L2.
 /// The few rows of a query meet a panel part by part, each of which stays in L1 from the first tile to the last: on
 /// Emerald Rapids 12 rows take 0.82 of the time, from 20 rows on nothing is gained.
-template <class P, int kMaxRows, int kVectors>
+/// \tparam Panel  what args.b holds
+template <class P, int kMaxRows, int kVectors, class Panel = PanelOfWords<P, kVectors>>
 void gemm(const GemmArgs& args) {
   constexpr int kPanel = kVectors * P::Vector::kWidth;
   constexpr int kGroupWords = 96 * 1024;  // 384 KB of a: half of a small L2, the rest is for panels
   constexpr int kFewRows = 16;
-  constexpr int kPartWords = 4 * 1024 / kPanel / Ahead::kWords * Ahead::kWords;  // of k; 16 KB of a panel
-  constexpr std::ptrdiff_t kBytes = Ahead::kWords * kPanel * sizeof(std::int32_t);
-  const std::ptrdiff_t panel_words =
-      args.panel_words > 0 ? args.panel_words : static_cast<std::ptrdiff_t>(args.k_words) * kPanel;
+  constexpr int kPartBytes = 16 * 1024;
+  constexpr int kPartWords = kPartBytes / Panel::kBytes / kPanel / Ahead::kWords * Ahead::kWords;  // of k
+  constexpr std::ptrdiff_t kBytes = Ahead::kWords * kPanel * Panel::kBytes;
+  const std::ptrdiff_t panel_bytes = args.panel_words > 0
+                                         ? args.panel_words * static_cast<std::ptrdiff_t>(sizeof(std::int32_t))
+                                         : static_cast<std::ptrdiff_t>(args.k_words) * kPanel * Panel::kBytes;
   int group = args.k_words > 0 ? kGroupWords / args.k_words / kMaxRows * kMaxRows : args.rows;
   if (group < 4 * kMaxRows) {
     group = 4 * kMaxRows;
@@ -252,12 +272,12 @@ void gemm(const GemmArgs& args) {
     const int group_rows = args.rows - group_begin < group ? args.rows - group_begin : group;
     const int num_tiles = (group_rows + kMaxRows - 1) / kMaxRows;
     for (int panel = args.panel_begin; panel < args.panel_end; ++panel) {
-      const std::int32_t* b = static_cast<const std::int32_t*>(args.b) + panel * panel_words;
+      const char* b = static_cast<const char*>(args.b) + panel * panel_bytes;
       Ahead ahead;
       if (panel + 1 < args.ahead_end) {
-        ahead = {reinterpret_cast<const char*>(b + panel_words), kBytes / num_tiles};
+        ahead = {b + panel_bytes, kBytes / num_tiles};
       } else if (args.ahead_end > 0 && group_begin + group < args.rows) {
-        ahead = {reinterpret_cast<const char*>(b - (panel - args.panel_begin) * panel_words), kBytes / num_tiles};
+        ahead = {b - (panel - args.panel_begin) * panel_bytes, kBytes / num_tiles};
       } else if (args.next != nullptr) {
         const std::ptrdiff_t bytes = args.k_words > 0 ? args.next_bytes * Ahead::kWords / args.k_words : 0;
         ahead = {static_cast<const char*>(args.next), ((bytes < kBytes ? bytes : kBytes) + num_tiles - 1) / num_tiles};
@@ -267,7 +287,7 @@ void gemm(const GemmArgs& args) {
         part.begin = part.end;
         part.end = in_parts && args.k_words - part.begin > kPartWords ? part.begin + kPartWords : args.k_words;
         if (in_parts) {
-          const char* own = reinterpret_cast<const char*>(b + part.begin * kPanel);
+          const char* own = b + static_cast<std::ptrdiff_t>(part.begin) * kPanel * Panel::kBytes;
           const std::ptrdiff_t left = (args.k_words - part.begin) * kBytes / Ahead::kWords;
           const bool to_next = left <= Ahead::kFar && panel + 1 == args.ahead_end && args.next != nullptr;
           ahead = {to_next ? static_cast<const char*>(args.next) + (Ahead::kFar - left) : own + Ahead::kFar,
@@ -277,7 +297,7 @@ void gemm(const GemmArgs& args) {
         for (int tile = 0; tile < num_tiles; ++tile) {
           const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
           ahead.near_step = in_parts && tile == 0 ? kBytes : 0;
-          gemm_rows<P, kMaxRows>(args, part, row, end - row, b, ahead, panel * kPanel, waiting);
+          gemm_rows<P, kMaxRows>(args, part, row, end - row, Panel::of(b, part.begin), ahead, panel * kPanel, waiting);
           ahead.bytes += (part.end - part.begin + Ahead::kWords - 1) / Ahead::kWords * ahead.step;
           row = end;
         }

@@ -5,11 +5,22 @@
 #include "backend/cpu/generic/expand.h"
 #include "backend/cpu/generic/gate.h"
 #include "backend/cpu/generic/gemm.h"
+#include "backend/cpu/generic/half_weights.h"
 #include "backend/cpu/generic/norms.h"
 #include "backend/cpu/generic/rope.h"
 
 namespace mlxe::cpu::generic {
 namespace {  // each translation unit its own: several compile this with different flags
+
+/// Null where float16 is widened by so many instructions that wide weights are better.
+template <class P, class I, int kRows, int kVectors>
+constexpr auto gemm_of_fp16() -> void (*)(const GemmArgs&) {
+  if constexpr (requires { I::Float::load_fp16(nullptr); }) {
+    return gemm<P, kRows, kVectors, PanelOfFp16<I, kVectors>>;
+  } else {
+    return nullptr;
+  }
+}
 
 /// \tparam I                integers in the lanes of a vector
 /// \tparam kRows, kVectors  the register tile: rows of a, vectors of a panel
@@ -23,7 +34,9 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
           .prepare_rows = nullptr,
           .multiply_features = nullptr,
-          .expand_panel = expand_panel<P, I>};
+          .expand_panel = expand_panel<P, I>,
+          .gemm_of_bf16 = gemm<PairsInRound<P>, kRows, kVectors, PanelOfBf16<I, kVectors>>,
+          .gemm_of_fp16 = gemm_of_fp16<P, I, kRows, kVectors>()};
 }
 
 /// \tparam A         AttentionProducts

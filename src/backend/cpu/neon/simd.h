@@ -17,6 +17,10 @@ struct F32 {
   static F32 zero() { return set1(0.0F); }
   static F32 set1(float x) { return {vdupq_n_f32(x)}; }
   static F32 load(const float* p) { return {vld1q_f32(p)}; }
+  /// Four float16.
+  static F32 load_fp16(const void* p) {
+    return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(static_cast<const std::uint16_t*>(p))))};
+  }
   /// The first `count` (0..4) floats, then `fill`.
   static F32 load_partial(const float* p, int count, F32 fill) {
     float lanes[kWidth];
