@@ -14,7 +14,7 @@ constinit const MatrixKernels kAvx512Fp32 = generic::fp32_matrix_kernels<avx512:
 constinit const MatrixKernels kAvx512WidenedBf16 =
     generic::bf16_matrix_kernels<generic::WidenedBf16<avx512::I32>, avx512::I32, 8, 3>();
 constinit const AttentionKernels kAvx512AttentionFp32 =
-    generic::attention_kernels<generic::Fp32Product<V>, generic::Fp32Product<V>, 12, 2>();
+    generic::attention_kernels<generic::Fp32Product<V>, generic::Fp32Product<V>, 12, 2, 4>();
 constinit const VectorKernels kAvx512Vector = generic::vector_kernels<V>();
 
 }  // namespace mlxe::cpu

@@ -9,6 +9,6 @@ namespace mlxe::cpu {
 
 constinit const AttentionKernels kAvx512AttentionInt16 =
     generic::attention_kernels<generic::Int16Scores<avx512_vnni::Int16Product>, generic::Fp32Product<avx512::F32>, 12,
-                               2>();
+                               2, 4>();
 
 }  // namespace mlxe::cpu

@@ -96,8 +96,12 @@ void attend_tile(const AttentionArgs& args, const AttentionScratch<A, kQueries, 
   }
 }
 
-template <class A, int kQueries, int kVectors>
+/// \tparam kFewer  queries that are taken together where each sees other keys, as each meets those of all
+template <class A, int kQueries, int kFewer, int kVectors>
 void attention(const AttentionArgs& args) {
+  const bool see_alike =
+      args.left_window == AttentionSpec::kUnlimited && args.right_window == AttentionSpec::kUnlimited;
+  const int at_once = see_alike ? kQueries : kFewer;
   [[maybe_unused]] const typename A::Setup setup;
   const AttentionScratch<A, kQueries, kVectors> at({args.length, args.head_dim, args.num_q_heads, args.num_buckets});
   for (int head = 0; head < args.num_q_heads; ++head) {
@@ -123,8 +127,8 @@ void attention(const AttentionArgs& args) {
       if (args.bucket_of_distance != nullptr) {
         compare_keys(args, at, first, count);
       }
-      for (int query = args.query_begin; query < args.query_end; query += kQueries) {
-        const int rows = smaller(args.query_end - query, kQueries);
+      for (int query = args.query_begin; query < args.query_end; query += at_once) {
+        const int rows = smaller(args.query_end - query, at_once);
         attend_tile<A, kQueries, kVectors>(args, at, head, query, rows, first, count);
       }
     }

@@ -40,11 +40,11 @@ constexpr MatrixKernels fp32_matrix_kernels() {
 }
 
 /// \tparam A         AttentionProducts
-/// \tparam kQueries  queries that share masks, statistics and calls
-template <class A, int kQueries, int kVectors>
+/// \tparam kQueries  queries that share masks, statistics and calls; kFewer where they see different keys
+template <class A, int kQueries, int kFewer, int kVectors>
 constexpr AttentionKernels attention_kernels_of() {
   static_assert(kVectors % A::Values::kValues == 0, "weights are written in steps of whole vectors of words");
-  return {.attention = attention<A, kQueries, kVectors>,
+  return {.attention = attention<A, kQueries, kFewer, kVectors>,
           .scratch_floats = attention_scratch_floats<A, kQueries, kVectors>,
           .position_panel = kVectors * A::Vector::kWidth,
           .position_words = position_words<typename A::Scores, kVectors>,
@@ -52,12 +52,11 @@ constexpr AttentionKernels attention_kernels_of() {
 }
 
 /// \tparam Scores, Values  the products of queries with keys, and of weights with values
-/// \tparam kTiles          tiles of queries that are taken together; more than one where that was measured to pay, as
-///                         each may meet keys that only another sees
+/// \tparam kTiles          tiles of queries that are taken together where all see the same keys
 template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
 constexpr AttentionKernels attention_kernels() {
   using A = AttentionProducts<Scores, Values, gemm<Scores, kRows, kVectors>, gemm<Values, kRows, kVectors>>;
-  return attention_kernels_of<A, kTiles * kRows, kVectors>();
+  return attention_kernels_of<A, kTiles * kRows, kRows, kVectors>();
 }
 
 template <class V>
