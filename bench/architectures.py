@@ -13,6 +13,7 @@ import json
 import statistics
 import struct
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import harness
@@ -23,17 +24,22 @@ BASE = "bert"
 CAUSAL = ("qwen2", "qwen3", "mistral", "llama", "lfm2")
 
 
-def matrices(folder: Path) -> int:
-    """Elements of all matrices that a token is multiplied with: tables that are only looked up do not count."""
-    total = 0
+def matrices_by_type(folder: Path) -> Counter:
+    """Elements of all matrices that a token is multiplied with, by their type in the checkpoint: tables that are only
+    looked up do not count."""
+    elements = Counter()
     for path in folder.glob("*.safetensors"):
         with open(path, "rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         for name, tensor in header.items():
             looked_up = any(word in name for word in ("embed", "pooler", "relative_attention_bias"))
             if name != "__metadata__" and len(tensor["shape"]) == 2 and not looked_up:
-                total += tensor["shape"][0] * tensor["shape"][1]
-    return total
+                elements[tensor["dtype"]] += tensor["shape"][0] * tensor["shape"][1]
+    return elements
+
+
+def matrices(folder: Path) -> int:
+    return matrices_by_type(folder).total()
 
 
 def keys_of_a_token(tokens: int, left: int, right: int) -> float:

@@ -158,8 +158,12 @@ def one_run(contender: Contender, place: Place, corpus: Path, work: Work, folder
 
 
 def weight_bytes(model: Path, precision: str) -> int:
-    """Of the weights that every token meets. At int8 some stay at 16 bits, which is not counted."""
-    return architectures.matrices(model) * {"fp32": 4, "bf16": 2, "int16": 2, "int8": 1}[precision]
+    """Of the weights that every token meets, as we keep them: at fp32 those that the checkpoint has in 16 bits stay so.
+    At int8 some stay at 16 bits, which is not counted."""
+    if precision == "fp32":
+        elements = architectures.matrices_by_type(model)
+        return sum(count * (2 if dtype in ("F16", "BF16") else 4) for dtype, count in elements.items())
+    return architectures.matrices(model) * {"bf16": 2, "int16": 2, "int8": 1}[precision]
 
 
 def limits_of_machine(model: Path, precision: str, threads: int) -> dict:
@@ -339,7 +343,7 @@ def main() -> int:
                 print(f"\n## {title}\n\n{comparison_tables.table_of_numbers(table, latency_only)}", flush=True)
                 ratios = comparison_tables.table_of_ratios(table, group[0].label, latency_only)
                 ratios += comparison_tables.reading_beside_a_query(table, group[0].label, weight_bytes(place.model, precision))
-                ratios += comparison_tables.left_out(failed)
+                ratios += comparison_tables.left_out(failed) + f"\nTurns: {given.turns}, medians.\n"
                 print(ratios, flush=True)
                 sections.append((title, ratios))
                 measured.append((place.model, precision))
@@ -350,7 +354,6 @@ def main() -> int:
                     "version": ours["version"],
                     "processor": f"{harness.cpu_name()}, {os.cpu_count()} cores, {instruction_set}",
                     "threads": given.threads,
-                    "turns": f"{given.turns}, medians",
                 }
     if not sections:
         return 1

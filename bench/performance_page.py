@@ -39,12 +39,12 @@ def machine_name(instruction_set: str) -> str:
 
 
 def write(path: Path, sections: list, name: str, facts: dict | None) -> None:
-    """Puts a machine's tables among those of `docs/data/performance.json`, in place of its own of the same title; no
-    facts: those that are there stay."""
+    """Puts a machine's tables among those of `docs/data/performance.json`, in place of its own of the same title. Facts
+    that are there stay, but those that are measured anew."""
     file = path.parent / "data" / "performance.json"
     data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     machine = data.setdefault(name, {"facts": {}, "tables": {}})
-    machine["facts"] = facts or machine["facts"]
+    machine["facts"] |= facts or {}
     machine["tables"] |= dict(sections)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -257,6 +257,7 @@ def test_whole_run_prints_and_writes_both_rows(whole_run):
         assert re.search(r"\| mlx_embeddings fp32 \| 1.00 \| [\d.]+ (\| 1.00 ){4}\|", text)
         assert re.search(r"\| sentence-transformers fp32 (\| [\d.]+ ){6}\| 0.999000 \|", text)
         assert re.search(r"One query meets 42 MB of weights.* took \d\.\d\d of our p50", text)
+        assert "\nTurns: 1, medians.\n" in text
     assert "left out: OpenVINO fp32, 2 streams: no peer_openvino.py" in done.stderr
     assert "process start to first vector: 0." in done.stdout
 
@@ -288,13 +289,14 @@ def test_page_has_facts_and_no_places(whole_run):
 
 def test_page_keeps_what_other_machines_measured(tmp_path):
     page = tmp_path / "performance.md"
-    performance_page.write(page, [("m, sentences, fp32", "| old |\n"), ("m, sentences, int8", "| int8 |\n")], "avx2", {"date": "1"})
+    performance_page.write(page, [("m, sentences, fp32", "| old |\n"), ("m, sentences, int8", "| int8 |\n")], "avx2",
+                           {"date": "1", "note": "loud"})
     performance_page.write(page, [("m, sentences, fp32", "| other |\n")], "avx512", {"date": "2"})
     performance_page.write(page, [("m, sentences, fp32", "| new |\n")], "avx2", {"date": "3"})
     text = page.read_text(encoding="utf-8")
     assert "| old |" not in text and "- date: 1" not in text
     assert text.index("## avx2") < text.index("| new |") < text.index("| int8 |") < text.index("## avx512")
-    assert "| other |" in text and "- date: 2" in text and "- date: 3" in text
+    assert "| other |" in text and "- date: 2" in text and "- date: 3" in text and "- note: loud" in text
 
 
 def test_only_missing_kernels_leave_a_precision_out(model, monkeypatch):
@@ -318,6 +320,13 @@ def test_share_of_peak_counts_each_weight_twice(tmp_path):
     # 2 * 3,000 operations a token, of 2e9 a second
     assert compare.share_of_peak({"tokens_per_s": 1e5}, tmp_path, 2e9) == pytest.approx(0.3)
     assert [compare.weight_bytes(tmp_path, precision) for precision in ("fp32", "int16", "int8")] == [12000, 6000, 3000]
+
+
+def test_weights_of_16_bits_stay_so_at_fp32(tmp_path):
+    header = json.dumps({"a.weight": {"dtype": "BF16", "shape": [30, 100], "data_offsets": [0, 6000]},
+                         "b.weight": {"dtype": "F32", "shape": [10, 100], "data_offsets": [6000, 10000]}}).encode()  # fmt: skip
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert [compare.weight_bytes(tmp_path, precision) for precision in ("fp32", "bf16")] == [10000, 8000]
 
 
 def test_token_ids_become_texts_of_words(tmp_path):
