@@ -169,7 +169,7 @@ struct FeatureArgs {
   float* out = nullptr;                 ///< [num_panels * panel_width]
 };
 
-inline constexpr int kHalvesStep = 4;
+inline constexpr int kHalvesStep = 4;  ///< words of k in the longest round of a product at fp32
 
 /// Matrix products at one precision.
 struct MatrixKernels {

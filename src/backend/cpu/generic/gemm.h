@@ -69,28 +69,36 @@ struct Ahead {
   }
 };
 
-/// A panel, or the rest of one, that holds the very words a tile multiplies.
-template <class P, int kVectors>
-struct PanelOfWords {
-  static constexpr int kBytes = sizeof(std::int32_t);  // of a column in a word of k
-  static constexpr int kStep = kVectors * P::Vector::kWidth;
-  const std::int32_t* words = nullptr;
+/// A panel, or the rest of one, of `kColumns` elements for every `kWordsInOne` words of k.
+template <class Element, int kColumns, int kWordsInOne>
+struct RestOfPanel {
+  static constexpr int kBytes = sizeof(Element) / kWordsInOne;  // of a column in a word of k
+  const Element* elements = nullptr;
 
   /// \param word  of k, with which it begins
-  static PanelOfWords of(const char* panel, int word) {
-    return {reinterpret_cast<const std::int32_t*>(panel) + word * kStep};
+  RestOfPanel(const char* panel, int word)
+      : elements(reinterpret_cast<const Element*>(panel) + word / kWordsInOne * kColumns) {}
+  /// Those of the columns from `column` on, `skipped` words of k further on.
+  [[nodiscard]] const Element* at(int skipped, int column) const {
+    return elements + skipped / kWordsInOne * kColumns + column;
   }
+  void skip(int count) { elements += count / kWordsInOne * kColumns; }
+  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(elements); }
+};
+
+/// The very words a tile multiplies.
+template <class P, int kVectors>
+struct PanelOfWords : RestOfPanel<std::int32_t, kVectors * P::Vector::kWidth, 1> {
+  using PanelOfWords::RestOfPanel::RestOfPanel;
   /// Vector j of the columns, `skipped` words of k further on.
   [[nodiscard]] inline __attribute__((always_inline)) typename P::Words load(int skipped, int j) const {
-    const std::int32_t* from = words + skipped * kStep + j * P::Vector::kWidth;
+    const std::int32_t* words = this->at(skipped, j * P::Vector::kWidth);
     if constexpr (P::kWordsAtOnce == 1) {
-      return P::load(from);
+      return P::load(words);
     } else {
-      return P::load(from, kStep);
+      return P::load(words, kVectors * P::Vector::kWidth);
     }
   }
-  void skip(int count) { words += count * kStep; }
-  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(words); }
 };
 
 /// A block of kRows x (kVectors * width) products, kept in registers over the whole of k.
@@ -198,7 +206,7 @@ void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, Pan
   typename P::Accumulator sum[kRows][kVectors];
   const std::int32_t* a = static_cast<const std::int32_t*>(args.a) + row * args.lda;
   if constexpr (TakesRowPairs<P>) {
-    multiply_row_pairs<P, kRows, kVectors>(args, a, b.words, ahead, sum);
+    multiply_row_pairs<P, kRows, kVectors>(args, a, b.elements, ahead, sum);
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -297,7 +305,7 @@ void gemm(const GemmArgs& args) {
         for (int tile = 0; tile < num_tiles; ++tile) {
           const int end = group_begin + static_cast<int>(static_cast<long>(group_rows) * (tile + 1) / num_tiles);
           ahead.near_step = in_parts && tile == 0 ? kBytes : 0;
-          gemm_rows<P, kMaxRows>(args, part, row, end - row, Panel::of(b, part.begin), ahead, panel * kPanel, waiting);
+          gemm_rows<P, kMaxRows>(args, part, row, end - row, Panel(b, part.begin), ahead, panel * kPanel, waiting);
           ahead.bytes += (part.end - part.begin + Ahead::kWords - 1) / Ahead::kWords * ahead.step;
           row = end;
         }

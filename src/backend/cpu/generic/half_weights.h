@@ -14,37 +14,21 @@ struct PairsInRound : P {
 
 /// bfloat16: two that follow each other in k lie side by side, so that a shift or a mask makes floats of them.
 template <class I, int kVectors>
-struct PanelOfBf16 {
-  static constexpr int kBytes = sizeof(std::uint16_t);  // of a column in a word of k
-  static constexpr int kPairs = kVectors * I::Float::kWidth;
-  const std::uint32_t* pairs = nullptr;
-
-  static PanelOfBf16 of(const char* panel, int word) {
-    return {reinterpret_cast<const std::uint32_t*>(panel) + word / 2 * kPairs};
-  }
+struct PanelOfBf16 : RestOfPanel<std::uint32_t, kVectors * I::Float::kWidth, 2> {
+  using PanelOfBf16::RestOfPanel::RestOfPanel;
   [[nodiscard]] inline __attribute__((always_inline)) typename I::Float load(int skipped, int j) const {
-    const I pair = I::load(pairs + skipped / 2 * kPairs + j * I::Float::kWidth);
-    return (skipped % 2 == 0 ? pair << 16 : pair & I::set1(-0x10000)).as_float();
+    const I pairs = I::load(this->at(skipped, j * I::Float::kWidth));
+    return (skipped % 2 == 0 ? pairs << 16 : pairs & I::set1(-0x10000)).as_float();
   }
-  void skip(int count) { pairs += count / 2 * kPairs; }
-  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(pairs); }
 };
 
 /// float16, in the order of words.
 template <class I, int kVectors>
-struct PanelOfFp16 {
-  static constexpr int kBytes = sizeof(std::uint16_t);  // of a column in a word of k
-  static constexpr int kStep = kVectors * I::Float::kWidth;
-  const std::uint16_t* halves = nullptr;
-
-  static PanelOfFp16 of(const char* panel, int word) {
-    return {reinterpret_cast<const std::uint16_t*>(panel) + word * kStep};
-  }
+struct PanelOfFp16 : RestOfPanel<std::uint16_t, kVectors * I::Float::kWidth, 1> {
+  using PanelOfFp16::RestOfPanel::RestOfPanel;
   [[nodiscard]] inline __attribute__((always_inline)) typename I::Float load(int skipped, int j) const {
-    return I::Float::load_fp16(halves + skipped * kStep + j * I::Float::kWidth);
+    return I::Float::load_fp16(this->at(skipped, j * I::Float::kWidth));
   }
-  void skip(int count) { halves += count * kStep; }
-  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(halves); }
 };
 
 }  // namespace
