@@ -52,6 +52,7 @@ using Products = generic::AttentionProducts<Product, Product, multiply_scores, m
 
 }  // namespace
 
-constinit const AttentionKernels kAmxAttentionBf16 = generic::attention_kernels_of<Products, kBlockRows, kBlockRows, 2>();
+constinit const AttentionKernels kAmxAttentionBf16 =
+    generic::attention_kernels_of<Products, kBlockRows, kBlockRows, 2>();
 
 }  // namespace mlxe::cpu

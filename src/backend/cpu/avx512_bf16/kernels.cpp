@@ -11,6 +11,7 @@ namespace mlxe::cpu {
 using avx512_bf16::Bf16Product;
 
 constinit const MatrixKernels kAvx512Bf16 = generic::bf16_matrix_kernels<Bf16Product, avx512::I32, 8, 3>();
-constinit const AttentionKernels kAvx512AttentionBf16 = generic::attention_kernels<Bf16Product, Bf16Product, 12, 2, 4>();
+constinit const AttentionKernels kAvx512AttentionBf16 =
+    generic::attention_kernels<Bf16Product, Bf16Product, 12, 2, 4>();
 
 }  // namespace mlxe::cpu
