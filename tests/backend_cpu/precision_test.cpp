@@ -109,7 +109,9 @@ TEST(CpuPrecision, Bf16SaysWhereItOnlySavesMemory) {
     const cpu::ForcedIsa forced(isa.name);
     const auto info = cpu::make_cpu_backend({.precision = cpu::CpuPrecision::kBf16, .threads = 1})->info();
     EXPECT_EQ(info.precision, "bf16");
-    EXPECT_EQ(info.precision_reason.find("it saves memory, not time") != std::string::npos, isa.bf16_is_widened)
+    EXPECT_EQ(
+        info.precision_reason.find("it saves memory if the checkpoint is float32, but no time") != std::string::npos,
+        isa.bf16_is_widened)
         << info.precision_reason;
   }
 }

@@ -56,10 +56,10 @@ PrecisionChoice choose_precision(const KernelTable& table, CpuPrecision precisio
   switch (precision) {
     case CpuPrecision::kFp32: return {table.fp32, "asked for"};
     case CpuPrecision::kBf16:
-      return {table.bf16,
-              table.bf16_is_widened
-                  ? fmt::format("asked for; {} does not multiply bf16 in hardware: it saves memory, not time", who)
-                  : "asked for"};
+      return {table.bf16, table.bf16_is_widened ? fmt::format("asked for; {} does not multiply bf16 in hardware: it "
+                                                              "saves memory if the checkpoint is float32, but no time",
+                                                              who)
+                                                : "asked for"};
     case CpuPrecision::kInt16: return {&existing(table.int16, "int16", table), "asked for"};
     case CpuPrecision::kInt8: return {&existing(table.int8, "int8", table), "asked for"};
     case CpuPrecision::kAuto: break;

@@ -16,7 +16,7 @@ struct GemmArgs {
   const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
   const void* b = nullptr;         ///< packed panels: panel j holds [k_words, panel_width] words, zeros beyond column n
-  std::ptrdiff_t panel_words = 0;  ///< words from one panel to the next; 0: k_words * panel_width
+  std::ptrdiff_t panel_words = 0;  ///< words of four bytes from one panel to the next; 0: it follows at once
   int k_words = 0;
   const float* bias = nullptr;      ///< [num_panels * panel_width], or null
   const float* residual = nullptr;  ///< [rows, n], row stride ldr, or null
@@ -235,7 +235,7 @@ struct KernelTable {
   const AttentionKernels* attention_bf16;   ///< null: this instruction set has none
   const AttentionKernels* attention_int16;  ///< scores from int16, values at fp32; null as int16 is
   const MatrixKernels* automatic;           ///< the fastest of fp32, bf16 and int16, whose errors no task notices
-  bool bf16_is_widened;                     ///< to float32, on the way into each product: less memory, not more speed
+  bool bf16_is_widened;  ///< to float32, on the way into each product: less memory than float32's, not more speed
 };
 
 /// Words of one row of k values.

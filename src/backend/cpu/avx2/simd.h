@@ -1,4 +1,4 @@
-// AVX2 and FMA: eight floats in a register.
+// AVX2, FMA and F16C: eight floats in a register.
 #pragma once
 
 #include <cstdint>

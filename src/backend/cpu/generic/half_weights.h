@@ -10,6 +10,7 @@ namespace {  // each translation unit its own: several compile this with differe
 template <class P>
 struct PairsInRound : P {
   static constexpr int kWordsInRound = P::kWordsInRound % 2 == 0 ? P::kWordsInRound : 2 * P::kWordsInRound;
+  static_assert(kHalvesStep % kWordsInRound == 0 && Ahead::kWords % kWordsInRound == 0, "whole pairs are skipped");
 };
 
 /// bfloat16: two that follow each other in k lie side by side, so that a shift or a mask makes floats of them.

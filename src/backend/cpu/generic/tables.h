@@ -52,7 +52,8 @@ constexpr AttentionKernels attention_kernels_of() {
 }
 
 /// \tparam Scores, Values  the products of queries with keys, and of weights with values
-/// \tparam kTiles          tiles of queries that are taken together where all see the same keys
+/// \tparam kTiles          tiles of queries that are taken together where all see the same keys: on Zen 5 four take
+///                         0.89 to 0.97 of one's time, three and eight 1.02 of four's; where keys differ 1.00 to 1.10
 template <class Scores, class Values, int kRows, int kVectors, int kTiles = 1>
 constexpr AttentionKernels attention_kernels() {
   using A = AttentionProducts<Scores, Values, gemm<Scores, kRows, kVectors>, gemm<Values, kRows, kVectors>>;
