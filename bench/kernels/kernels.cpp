@@ -56,10 +56,10 @@ std::size_t area(int rows, int columns) {
 
 /// What GemmArgs points to, at any precision.
 struct Product {
+  int k;  // with what is added to rows
   AlignedFloats words;
   AlignedFloats row_scale;
   AlignedFloats row_offset;
-  AlignedFloats row_mean;
   AlignedFloats panels;
   AlignedFloats column_scale;
   AlignedFloats column_sum;
@@ -68,19 +68,19 @@ struct Product {
   cpu::GemmArgs args;
 
   Product(const cpu::MatrixKernels& kernels, const Layer& layer, int rows)
-      : words(area(rows, cpu::num_words(kernels, layer.k))),
+      : k(cpu::packed_features(kernels, layer.k)),
+        words(area(rows, cpu::num_words(kernels, k))),
         row_scale(area(1, rows)),
         row_offset(area(1, rows)),
-        row_mean(area(1, rows)),
-        panels(area(padded_n(kernels, layer), cpu::num_words(kernels, layer.k))),
+        panels(area(padded_n(kernels, layer), cpu::num_words(kernels, k))),
         column_scale(area(1, padded_n(kernels, layer))),
         column_sum(area(1, padded_n(kernels, layer))),
         bias(random_floats(area(1, padded_n(kernels, layer)), 1.0F)),
         c(area(rows, layer.n)) {
-    const AlignedFloats weight = random_floats(area(layer.n, layer.k), 0.05F);
-    const int num_k_words = cpu::num_words(kernels, layer.k);
+    const AlignedFloats weight = random_floats(area(layer.n, k), 0.05F);
+    const int num_k_words = cpu::num_words(kernels, k);
     for (int first = 0; first < layer.n; first += kernels.panel_width) {
-      kernels.pack_panel(weight.data() + area(first, layer.k), std::min(kernels.panel_width, layer.n - first), layer.k,
+      kernels.pack_panel(weight.data() + area(first, k), std::min(kernels.panel_width, layer.n - first), k,
                          panels.data() + area(first, num_k_words), column_scale.data() + first,
                          column_sum.data() + first);
     }
@@ -111,11 +111,18 @@ struct Product {
 void gemm(benchmark::State& state, const cpu::MatrixKernels& kernels, const Layer& layer, int rows) {
   Product product(kernels, layer, rows);
   const AlignedFloats x = random_floats(area(rows, layer.k), 1.0F);
+  AlignedFloats rotated(area(1, product.k));
   product.args.a = kernels.prepare_rows == nullptr ? x.data() : product.words.data();
   for (auto _ : state) {
-    if (kernels.prepare_rows != nullptr) {
+    if (kernels.rotate_row != nullptr) {
+      for (int row = 0; row < rows; ++row) {
+        kernels.rotate_row(x.data() + area(row, layer.k), layer.k, 1.0F / cpu::kRotated, rotated.data());
+        kernels.prepare_rows(rotated.data(), product.k, 1, product.k, product.words.data() + row * product.args.lda,
+                             product.args.lda, product.row_scale.data() + row, product.row_offset.data() + row);
+      }
+    } else if (kernels.prepare_rows != nullptr) {
       kernels.prepare_rows(x.data(), layer.k, rows, layer.k, product.words.data(), product.args.lda,
-                           product.row_scale.data(), product.row_offset.data(), product.row_mean.data());
+                           product.row_scale.data(), product.row_offset.data());
     }
     kernels.gemm(product.args);
     benchmark::ClobberMemory();

@@ -56,7 +56,7 @@ Int16::Products Int16::multiply(const std::vector<float>& x, int rows, const std
   }
   std::vector<std::int32_t> words(area(rows, k_words));
   products.row_scale.resize(area(1, rows));
-  kernels().prepare_rows(x.data(), k, rows, k, words.data(), k_words, products.row_scale.data(), nullptr, nullptr);
+  kernels().prepare_rows(x.data(), k, rows, k, words.data(), k_words, products.row_scale.data(), nullptr);
   products.c.resize(area(rows, n));
   GemmArgs args;
   args.a = words.data();

@@ -1,9 +1,11 @@
-// Tests of int8 products on every instruction set: the bits of a plain loop over whole numbers.
+// Tests of int8 products and rotations on every instruction set: the bits of plain loops over whole numbers.
 #include "backend/cpu/kernel_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -19,10 +21,21 @@ std::size_t area(int rows, int columns) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
 }
 
-/// [rows, k] whole numbers; every row has a 0 (if k > 1) and a 255, so its scale is 1 and nothing is rounded.
-std::vector<float> whole_rows(int rows, int k) {
+/// Steps from a row's smallest value to its largest.
+float row_steps(const MatrixKernels& kernels) {
+  const std::vector<float> row = {0.0F, 1.0F};
+  std::vector<std::int32_t> words(area(1, num_words(kernels, 2)));
+  float scale = 0.0F;
+  float offset = 0.0F;
+  kernels.prepare_rows(row.data(), 2, 1, 2, words.data(), num_words(kernels, 2), &scale, &offset);
+  return std::rint(1.0F / scale);
+}
+
+/// [rows, k] whole numbers; every row has a 0 (if k > 1) and a `largest`: if those are all steps there are, its scale
+/// is 1 and nothing is rounded.
+std::vector<float> whole_rows(int rows, int k, float largest) {
   std::mt19937 generator(1);
-  std::uniform_int_distribution<int> byte(0, 255);
+  std::uniform_int_distribution<int> byte(0, static_cast<int>(largest));
   std::vector<float> x(area(rows, k));
   for (float& value : x) {
     value = static_cast<float>(byte(generator));
@@ -30,10 +43,10 @@ std::vector<float> whole_rows(int rows, int k) {
   for (int r = 0; r < rows; ++r) {
     // The first row is at the upper end throughout, where sums of 16 bits would overflow.
     for (int p = 0; p < k; ++p) {
-      x[area(r, k) + static_cast<std::size_t>(p)] = r == 0 ? 255.0F : x[area(r, k) + static_cast<std::size_t>(p)];
+      x[area(r, k) + static_cast<std::size_t>(p)] = r == 0 ? largest : x[area(r, k) + static_cast<std::size_t>(p)];
     }
     x[area(r, k)] = 0.0F;
-    x[area(r, k) + static_cast<std::size_t>(k) - 1] = 255.0F;
+    x[area(r, k) + static_cast<std::size_t>(k) - 1] = largest;
   }
   return x;
 }
@@ -95,16 +108,14 @@ struct Packed {
 
 void Int8::expect_twin(int rows, int n, int k) const {
   const MatrixKernels& kernels = *GetParam().int8;
-  const std::vector<float> x = whole_rows(rows, k);
+  const std::vector<float> x = whole_rows(rows, k, row_steps(kernels));
   const std::vector<float> w = weights(n, k);
   const Packed packed(kernels, w, n, k);
   const int k_words = packed.k_words;
   std::vector<std::int32_t> words(area(rows, k_words));
   std::vector<float> row_scale(area(1, rows));
   std::vector<float> row_offset(area(1, rows));
-  std::vector<float> row_mean(area(1, rows));
-  kernels.prepare_rows(x.data(), k, rows, k, words.data(), k_words, row_scale.data(), row_offset.data(),
-                       row_mean.data());
+  kernels.prepare_rows(x.data(), k, rows, k, words.data(), k_words, row_scale.data(), row_offset.data());
   std::vector<float> c(area(rows, n));
   GemmArgs args;
   args.a = words.data();
@@ -148,43 +159,58 @@ TEST_P(Int8, ProductsHaveTheBitsOfAPlainLoop) {
   }
 }
 
-TEST_P(Int8, FeaturesAloneHaveTheBitsOfAPlainLoop) {
-  const MatrixKernels& kernels = *GetParam().int8;
-  for (const int n : {1, 7, 65}) {
-    for (const int k : {1, 7, 65}) {
-      const std::vector<float> w = weights(n, k);
-      const Packed packed(kernels, w, n, k);
-      std::vector<std::int32_t> features;
-      std::vector<float> values;
-      for (int p = 0; p < k; p += p < 4 ? 1 : 30) {  // each place in a word, and the last one
-        features.push_back(p);
-        values.push_back(0.7F - 300.0F * static_cast<float>(p));
+/// [k] small whole numbers, whose sums are exact.
+std::vector<float> small_numbers(int k, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> number(-100, 100);
+  std::vector<float> x(area(1, k));
+  for (float& value : x) {
+    value = static_cast<float>(number(generator));
+  }
+  return x;
+}
+
+std::vector<float> rotated(const MatrixKernels& kernels, const std::vector<float>& x, float factor) {
+  constexpr float kUntouched = 7.0F;
+  const auto size = static_cast<std::size_t>(packed_features(kernels, static_cast<int>(x.size())));
+  std::vector<float> y(size + 16, kUntouched);
+  kernels.rotate_row(x.data(), static_cast<int>(x.size()), factor, y.data());
+  EXPECT_TRUE(std::all_of(y.begin() + static_cast<std::ptrdiff_t>(size), y.end(),
+                          [](float value) { return value == kUntouched; }));
+  y.resize(size);
+  return y;
+}
+
+TEST_P(Int8, RotationMultipliesBlocksByTheHadamardMatrix) {
+  for (const int k : {1, 7, 63, 64, 65, 128, 333}) {
+    const std::vector<float> x = small_numbers(k, 3);
+    const std::vector<float> y = rotated(*GetParam().int8, x, 0.25F);
+    ASSERT_EQ(y.size(), area(1, (k + 63) / 64 * 64));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      float sum = 0.0F;
+      for (std::size_t p = 0; p < 64 && i / 64 * 64 + p < x.size(); ++p) {
+        const bool negative = std::popcount(i % 64 & p) % 2 == 1;
+        sum += negative ? -x[i / 64 * 64 + p] : x[i / 64 * 64 + p];
       }
-      std::vector<float> out(area(1, packed.columns));
-      kernels.multiply_features({.features = features.data(),
-                                 .values = values.data(),
-                                 .count = static_cast<int>(features.size()),
-                                 .b = packed.panels.data(),
-                                 .k_words = packed.k_words,
-                                 .num_panels = packed.num_panels,
-                                 .column_scale = packed.column_scale.data(),
-                                 .out = out.data()});
-      for (int j = 0; j < n; ++j) {
-        float sum = 0.0F;
-        for (std::size_t i = 0; i < features.size(); ++i) {
-          const float weight = w[area(j, k) + static_cast<std::size_t>(features[i])];
-          sum = std::fma(values[i], static_cast<float>(packed.code(weight, j)), sum);
-        }
-        ASSERT_EQ(out[static_cast<std::size_t>(j)], sum * packed.column_scale[static_cast<std::size_t>(j)])
-            << n << " x " << k << ": column " << j;
-      }
+      ASSERT_EQ(y[i], 0.25F * sum) << k << " values, place " << i;
     }
   }
 }
 
+TEST_P(Int8, RotationLeavesProductsAsTheyAre) {
+  for (const int k : {1, 63, 64, 65, 333}) {
+    const std::vector<float> x = small_numbers(k, 4);
+    const std::vector<float> w = small_numbers(k, 5);
+    const std::vector<float> rotated_x = rotated(*GetParam().int8, x, 1.0F / kRotated);
+    const std::vector<float> rotated_w = rotated(*GetParam().int8, w, 1.0F);
+    EXPECT_EQ(std::inner_product(rotated_x.begin(), rotated_x.end(), rotated_w.begin(), 0.0),
+              std::inner_product(x.begin(), x.end(), w.begin(), 0.0))
+        << k;
+  }
+}
+
 TEST_P(Int8, WeightsUseAllTheirSteps) {
-  // One value stands out, as the largest of a trained column does: it must reach the last step, or the one before
-  // where sums saturate and some room is for rounding.
+  // One value stands out, as the largest of a trained column does: it must reach the last step.
   const MatrixKernels& kernels = *GetParam().int8;
   constexpr int kK = 65;
   std::vector<float> w(kK, 0.0F);
@@ -193,8 +219,8 @@ TEST_P(Int8, WeightsUseAllTheirSteps) {
   std::vector<float> scale(area(1, kernels.panel_width));
   std::vector<float> sum(area(1, kernels.panel_width));
   kernels.pack_panel(w.data(), 1, kK, panel.data(), scale.data(), sum.data());
-  EXPECT_TRUE(sum[0] == -127.0F || (kernels.words_at_once > 1 && sum[0] == -126.0F)) << sum[0];
-  EXPECT_EQ(scale[0], 3.0F / -sum[0]);
+  EXPECT_EQ(sum[0], -127.0F);
+  EXPECT_EQ(scale[0], 3.0F / 127.0F);
 }
 
 }  // namespace

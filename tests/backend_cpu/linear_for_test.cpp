@@ -117,7 +117,7 @@ void expect_gelu_in_words(const cpu::KernelTable& isa) {
   }
   std::vector<std::int32_t> words(kCount * k_words);
   kernels.prepare_rows(x.data(), kernels.panel_width, kCount, kernels.panel_width, words.data(),
-                       static_cast<std::ptrdiff_t>(k_words), nullptr, nullptr, nullptr);
+                       static_cast<std::ptrdiff_t>(k_words), nullptr, nullptr);
   for (const auto& [activation, exact] :
        {std::pair<Activation, double (*)(double)>(
             Activation::kGeluErf, [](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); }),

@@ -228,12 +228,11 @@ std::vector<float> product(const MatrixKernels& kernels, const std::vector<float
   std::vector<float> c(static_cast<std::size_t>(n));
   float row_scale = 0.0F;
   float row_offset = 0.0F;
-  float row_mean = 0.0F;
   GemmArgs args;
   args.a = ones.data();
   args.lda = k;
   if (kernels.prepare_rows != nullptr) {
-    kernels.prepare_rows(ones.data(), k, 1, k, words.data(), k_words, &row_scale, &row_offset, &row_mean);
+    kernels.prepare_rows(ones.data(), k, 1, k, words.data(), k_words, &row_scale, &row_offset);
     args.a = words.data();
     args.lda = k_words;
   }
@@ -301,9 +300,7 @@ TEST_P(Int8Kernels, StepsOfARowAreNumbersIfAllOfItIs) {
     std::vector<std::int32_t> words(kSize);
     float scale = 0.0F;
     float offset = 0.0F;
-    float mean = 0.0F;
-    kernels->prepare_rows(row.data(), kSize, 1, kSize, words.data(), num_words(*kernels, kSize), &scale, &offset,
-                          &mean);
+    kernels->prepare_rows(row.data(), kSize, 1, kSize, words.data(), num_words(*kernels, kSize), &scale, &offset);
     return scale;
   };
   EXPECT_TRUE(std::isfinite(step(3e38F, 2e38F)));  // whose sum is none
@@ -328,8 +325,7 @@ TEST_P(Int8Kernels, StepsAreNormalNumbers) {
     EXPECT_GE(scale[0], std::numeric_limits<float>::min()) << largest;
     float row_scale = 0.0F;
     float row_offset = 0.0F;
-    float row_mean = 0.0F;
-    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), k_words, &row_scale, &row_offset, &row_mean);
+    kernels->prepare_rows(values.data(), 4, 1, 4, words.data(), k_words, &row_scale, &row_offset);
     EXPECT_GE(row_scale, std::numeric_limits<float>::min()) << largest;
   }
 }

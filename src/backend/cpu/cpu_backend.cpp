@@ -102,7 +102,7 @@ class CpuBackend final : public Backend {
   BackendInfo info() const override {
     std::string reason = precision_.reason;
     if (num_spared_ > 0) {
-      reason += fmt::format("; {} of {} weights stay at {}, as int8 would lose over {:.0f} % of them", num_spared_,
+      reason += fmt::format("; {} of {} weights stay at {}, as int8 would lose over {:.1f} % of them", num_spared_,
                             num_weights_, spare_->precision, 100 * std::sqrt(kMostInt8Noise));
     }
     if (num_halves_ > 0) {

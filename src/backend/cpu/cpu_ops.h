@@ -64,6 +64,9 @@ class CpuOps final : public Ops {
   /// Calls rows(begin, end) for pieces of [0, num_rows).
   void for_rows(int num_rows, const std::function<void(int begin, int end)>& rows);
 
+  /// Calls row_of(row, room) for each row, with room for `size` floats.
+  void for_rows_with_room(int num_rows, int size, const std::function<void(int row, float* room)>& row_of);
+
   /// A new tensor, its rows filled by row_of(row, out).
   template <class F>
   [[nodiscard]] Tensor map_rows(int rows, int columns, const F& row_of);
@@ -76,12 +79,6 @@ class CpuOps final : public Ops {
 
   struct PreparedRows;
   void prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows);
-  /// Rows whose range is so wide that features may stand out; none but at int8.
-  static std::vector<int> wide_rows(const MatrixKernels& kernels, const PreparedRows& rows);
-  /// Takes the features that stand out of such rows, prepares what is left anew, and multiplies the features.
-  /// \returns [wide.size(), panels * panel_width], what is to be added to the rows' sums
-  Tensor multiply_apart(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
-                        const std::vector<int>& wide);
   /// The product of all rows and panels, shared out over the team.
   void multiply_panels(const PackedLinear& weight, int k, const GemmArgs& args);
   void share_panels(const PackedLinear& weight, const GemmArgs& args,

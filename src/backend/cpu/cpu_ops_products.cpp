@@ -1,8 +1,6 @@
 // CpuOps: matrix products, shared out over a team where it has more than one member.
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,38 +14,8 @@
 namespace mlxe::cpu {
 namespace {
 
-/// int8 has 255 steps from a row's smallest value to its largest. Some tokens have a feature or two that are hundreds
-/// of times as large as the others, and the others are lost. Features of so many mean magnitudes are multiplied apart.
-/// MiniLM has them in 5 % of its rows; mean cosine over 4,000 sentences with AVX2, and speed:
-///   none apart  0.99829  1.00
-///   64          0.99878  0.99
-///   32          0.99879  0.98
-///   16          0.99884  0.91
-constexpr float kStandsOut = 32.0F;
 constexpr int kRowsOfPiece = 96;  // stay in the cache of the member that multiplies them
 constexpr int kRowsOfExpansion = 512;
-
-/// Moves the features of magnitudes above `limit` from a row of k values to the lists, and leaves zeros.
-/// \returns how many there were
-int take_large(float* row, int k, float limit, std::int32_t* features, float* values) {
-  constexpr int kBlock = 16;  // looked at together, as nearly all have none
-  int taken = 0;
-  for (int begin = 0; begin < k; begin += kBlock) {
-    const int end = std::min(begin + kBlock, k);
-    int count = 0;
-    for (int p = begin; p < end; ++p) {
-      count += std::abs(row[p]) > limit ? 1 : 0;
-    }
-    for (int p = begin; p < end && count > 0; ++p) {
-      if (std::abs(row[p]) > limit) {
-        features[taken] = p;
-        values[taken] = std::exchange(row[p], 0.0F);
-        ++taken;
-      }
-    }
-  }
-  return taken;
-}
 
 /// The part of a product that makes rows [begin, end).
 GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
@@ -58,7 +26,6 @@ GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
   part.residual = args.residual != nullptr ? args.residual + begin * args.ldr : nullptr;
   part.row_scale = args.row_scale != nullptr ? args.row_scale + begin : nullptr;
   part.row_offset = args.row_offset != nullptr ? args.row_offset + begin : nullptr;
-  part.rest = args.rest != nullptr ? args.rest + begin : nullptr;
   part.rows = end - begin;
   return part;
 }
@@ -68,14 +35,12 @@ GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
 /// Activations as words, and what scaled kernels know of their rows.
 struct CpuOps::PreparedRows {
   PreparedRows(Arena& arena, int num_rows, int k_words)
-      : rows(num_rows),
-        ld_words(spread(k_words)),
+      : ld_words(spread(k_words)),
         words_(arena, static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(ld_words), 1),
-        facts_(arena, static_cast<std::size_t>(num_rows), 3) {}
+        facts_(arena, static_cast<std::size_t>(num_rows), 2) {}
   [[nodiscard]] float* words(int row) const { return words_.of(0) + row * ld_words; }
   [[nodiscard]] float* scale() const { return facts_.of(0); }
   [[nodiscard]] float* offset() const { return facts_.of(1); }
-  [[nodiscard]] float* mean() const { return facts_.of(2); }
   void set(GemmArgs& args) const {
     args.a = words(0);
     args.lda = ld_words;
@@ -83,7 +48,6 @@ struct CpuOps::PreparedRows {
     args.row_offset = offset();
   }
 
-  int rows;
   std::ptrdiff_t ld_words;
 
  private:
@@ -157,69 +121,36 @@ void CpuOps::multiply(const Tensor& x, const LinearWeight& weight, Activation ac
   const PreparedRows rows(arena_, x.rows(), packed.k_words);
   prepare(kernels, x, rows);
   rows.set(args);
-  std::vector<const float*> rest_of_row;
-  Tensor rests;
-  if (const std::vector<int> wide = wide_rows(kernels, rows); !wide.empty()) {
-    rests = multiply_apart(packed, x, rows, wide);
-    rest_of_row.resize(static_cast<std::size_t>(x.rows()));  // null for most
-    for (std::size_t i = 0; i < wide.size(); ++i) {
-      rest_of_row[static_cast<std::size_t>(wide[i])] = cpu(rests).data + static_cast<std::ptrdiff_t>(i) * cpu(rests).ld;
-    }
-    args.rest = rest_of_row.data();
-  }
   args.column_scale = packed.column_scale.data();
   args.column_sum = packed.column_sum.data();
   multiply_panels(packed, weight.in_features, args);
 }
 
 void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows) {
-  for_rows(x.rows(), [&](int begin, int end) {
-    kernels.prepare_rows(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, end - begin, x.columns(), rows.words(begin),
-                         rows.ld_words, rows.scale() + begin, rows.offset() + begin, rows.mean() + begin);
-  });
-}
-
-std::vector<int> CpuOps::wide_rows(const MatrixKernels& kernels, const PreparedRows& rows) {
-  std::vector<int> wide;
-  for (int row = 0; kernels.multiply_features != nullptr && row < rows.rows; ++row) {
-    const float limit = kStandsOut * rows.mean()[row];
-    if (limit > 0.0F && 255.0F * rows.scale()[row] > limit) {  // not if it holds NaN
-      wide.push_back(row);
-    }
+  const auto prepare = [&](const float* values, std::ptrdiff_t ld, int begin, int end, int k) {
+    kernels.prepare_rows(values, ld, end - begin, k, rows.words(begin), rows.ld_words, rows.scale() + begin,
+                         rows.offset() + begin);
+  };
+  if (kernels.rotate_row == nullptr) {
+    for_rows(x.rows(),
+             [&](int begin, int end) { prepare(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, begin, end, x.columns()); });
+    return;
   }
-  return wide;
+  const int size = packed_features(kernels, x.columns());
+  for_rows_with_room(x.rows(), size, [&](int row, float* rotated) {
+    kernels.rotate_row(cpu(x).data + row * cpu(x).ld, x.columns(), 1.0F / kRotated, rotated);
+    prepare(rotated, size, row, row + 1, size);
+  });
 }
 
-Tensor CpuOps::multiply_apart(const PackedLinear& packed, const Tensor& x, const PreparedRows& rows,
-                              const std::vector<int>& wide) {
-  const MatrixKernels& kernels = *packed.kernels;
-  const int k = x.columns();
-  // The mean is over k values, so that fewer than k / kStandsOut can stand out.
-  const auto most = static_cast<std::size_t>(static_cast<float>(k) / kStandsOut) + 1;
-  const Scratch row_of_member(arena_, static_cast<std::size_t>(k), team_.size());
-  const Scratch values_of_member(arena_, most, team_.size());
-  std::vector<std::int32_t> features_of_member(most * static_cast<std::size_t>(team_.size()));
-  Tensor rests = make(static_cast<int>(wide.size()), packed.num_panels * kernels.panel_width);
-  team_.for_each(static_cast<int>(wide.size()), [&](int i, int member) {
-    const int row = wide[static_cast<std::size_t>(i)];
-    const float limit = kStandsOut * rows.mean()[row];
-    float* others = row_of_member.of(member);
-    float* values = values_of_member.of(member);
-    std::int32_t* features = features_of_member.data() + most * static_cast<std::size_t>(member);
-    std::copy_n(cpu(x).data + row * cpu(x).ld, k, others);
-    const int count = take_large(others, k, limit, features, values);
-    kernels.prepare_rows(others, k, 1, k, rows.words(row), rows.ld_words, rows.scale() + row, rows.offset() + row,
-                         rows.mean() + row);
-    kernels.multiply_features({.features = features,
-                               .values = values,
-                               .count = count,
-                               .b = packed.panels.data,
-                               .k_words = packed.k_words,
-                               .num_panels = packed.num_panels,
-                               .column_scale = packed.column_scale.data(),
-                               .out = cpu(rests).data + i * cpu(rests).ld});
+void CpuOps::for_rows_with_room(int num_rows, int size, const std::function<void(int row, float* room)>& row_of) {
+  const Scratch room(arena_, static_cast<std::size_t>(size), team_.size());
+  const int pieces = num_pieces(num_rows);
+  team_.for_each(pieces, [&](int piece, int member) {
+    for (int row = begin_of_share(piece, pieces, num_rows); row < begin_of_share(piece + 1, pieces, num_rows); ++row) {
+      row_of(row, room.of(member));
+    }
   });
-  return rests;
 }
 
 void CpuOps::join(const Tensor& halves, const Gate& gate, int begin, int end, float* out, std::ptrdiff_t ld) {
@@ -255,16 +186,11 @@ Tensor CpuOps::gated_linear_for(const LinearWeight& reader, const Tensor& x, con
   const Tensor halves = linear(x, weight, Activation::kNone, Tensor());
   const int columns = weight.out_features / 2;
   Tensor result = make_words(kernels, x.rows(), columns, next.k_words);
-  // Row by row: each becomes words while it is in the L1 cache.
-  const Scratch row_of_member(arena_, static_cast<std::size_t>(columns), team_.size());
-  const int pieces = num_pieces(x.rows());
-  team_.for_each(pieces, [&](int piece, int member) {
-    float* joined = row_of_member.of(member);
-    for (int row = begin_of_share(piece, pieces, x.rows()); row < begin_of_share(piece + 1, pieces, x.rows()); ++row) {
-      join(halves, gate, row, row + 1, joined, columns);
-      kernels.prepare_rows(joined, columns, 1, columns, cpu(result).data + row * cpu(result).ld, cpu(result).ld,
-                           nullptr, nullptr, nullptr);
-    }
+  // Each row becomes words while it is in the L1 cache.
+  for_rows_with_room(x.rows(), columns, [&](int row, float* joined) {
+    join(halves, gate, row, row + 1, joined, columns);
+    kernels.prepare_rows(joined, columns, 1, columns, cpu(result).data + row * cpu(result).ld, cpu(result).ld, nullptr,
+                         nullptr);
   });
   return result;
 }

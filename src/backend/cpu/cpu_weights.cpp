@@ -72,6 +72,38 @@ void widen_rows(std::span<const LinearPart> parts, std::size_t first, std::size_
   }
 }
 
+/// Reads rows as pack_panel takes them: widened, and rotated where the kernels rotate activations.
+class RowReader {
+ public:
+  RowReader(std::span<const LinearPart> parts, const MatrixKernels& kernels, int in_features)
+      : parts_(parts),
+        kernels_(kernels),
+        in_features_(in_features),
+        size_(packed_features(kernels, in_features)),
+        widened_(static_cast<std::size_t>(in_features)) {}
+
+  /// Of one row.
+  [[nodiscard]] int size() const { return size_; }
+  /// \param out  [count, size()]
+  void read(std::size_t first, std::size_t count, float* out) {
+    if (kernels_.rotate_row == nullptr) {
+      widen_rows(parts_, first, count, widened_.size(), out);
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      widen_rows(parts_, first + i, 1, widened_.size(), widened_.data());
+      kernels_.rotate_row(widened_.data(), in_features_, 1.0F, out + i * static_cast<std::size_t>(size_));
+    }
+  }
+
+ private:
+  const std::span<const LinearPart> parts_;
+  const MatrixKernels& kernels_;
+  const int in_features_;
+  const int size_;
+  std::vector<float> widened_;
+};
+
 // A piece of a megabyte or two takes far longer than waking a thread.
 constexpr std::size_t kPieceElements = std::size_t{1} << 19;
 
@@ -89,13 +121,14 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
   }
   const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_panels);
   parallel_for(pieces, [&](std::size_t piece) {
-    std::vector<float> rows(width * k);  // one panel's rows, widened
+    RowReader reader(parts, kernels, shape.in_features);
+    std::vector<float> rows(width * static_cast<std::size_t>(reader.size()));  // of one panel
     const std::size_t end = num_panels * (piece + 1) / pieces;
     for (std::size_t panel = num_panels * piece / pieces; panel < end; ++panel) {
       const std::size_t first = panel * width;
       const std::size_t count = std::min(width, num_rows - first);
-      widen_rows(parts, first, count, k, rows.data());
-      kernels.pack_panel(rows.data(), static_cast<int>(count), shape.in_features,
+      reader.read(first, count, rows.data());
+      kernels.pack_panel(rows.data(), static_cast<int>(count), reader.size(),
                          packed.panels.data + first * static_cast<std::size_t>(packed.k_words),
                          kernels.scaled ? packed.column_scale.data() + first : nullptr,
                          kernels.scaled ? packed.column_sum.data() + first : nullptr);
@@ -105,19 +138,22 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
 
 /// What rounding rows to int8 would lose of them: the square of the noise over that of the values; NaN if a value is.
 /// Steps are a 127th of each row's largest magnitude whatever the kernels, so that all machines judge alike.
-double noise_of_int8(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for) {
+double noise_of_int8(const MatrixKernels& int8, std::span<const LinearPart> parts, const LinearWeight& shape,
+                     const ParallelFor& parallel_for) {
   const auto num_rows = static_cast<std::size_t>(shape.out_features);
   const auto k = static_cast<std::size_t>(shape.in_features);
   const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_rows);
   std::vector<double> noise(pieces);
   std::vector<double> signal(pieces);
   parallel_for(pieces, [&](std::size_t piece) {
-    constexpr std::size_t kLanes = 8;                            // sums side by side, which compilers keep in vectors
-    std::vector<float> row((k + kLanes - 1) / kLanes * kLanes);  // zeros beyond k
+    constexpr std::size_t kLanes = 8;  // sums side by side, which compilers keep in vectors
+    static_assert(kRotated % kLanes == 0);
+    RowReader reader(parts, int8, shape.in_features);
+    std::vector<float> row(static_cast<std::size_t>(reader.size()));
     std::array<double, kLanes> squares = {};
     const std::size_t end = num_rows * (piece + 1) / pieces;
     for (std::size_t i = num_rows * piece / pieces; i < end; ++i) {
-      widen_rows(parts, i, 1, k, row.data());
+      reader.read(i, 1, row.data());
       std::array<float, kLanes> largest = {};
       for (std::size_t p = 0; p < row.size(); p += kLanes) {
         for (std::size_t lane = 0; lane < kLanes; ++lane) {
@@ -127,7 +163,7 @@ double noise_of_int8(std::span<const LinearPart> parts, const LinearWeight& shap
         }
       }
       const double step = static_cast<double>(*std::ranges::max_element(largest)) / 127.0;
-      noise[piece] += static_cast<double>(k) * step * step / 12.0;
+      noise[piece] += static_cast<double>(row.size()) * step * step / 12.0;
     }
     signal[piece] = std::accumulate(squares.begin(), squares.end(), 0.0);
   });
@@ -175,14 +211,14 @@ LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare
   if (!complete) {
     return handle;
   }
-  const bool spared = spare != nullptr && noise_of_int8(parts, handle, parallel_for) > kMostInt8Noise;
+  const bool spared = spare != nullptr && noise_of_int8(wanted, parts, handle, parallel_for) > kMostInt8Noise;
   const MatrixKernels& kernels = spared ? *spare : wanted;
 
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   auto packed = std::make_shared<PackedLinear>();
   packed->kernels = &kernels;
   packed->gemm = kernels.gemm;
-  packed->k_words = num_words(kernels, in_features);
+  packed->k_words = num_words(kernels, packed_features(kernels, in_features));
   packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
   const std::size_t columns = static_cast<std::size_t>(packed->num_panels) * width;
   const auto k_words = static_cast<std::size_t>(packed->k_words);

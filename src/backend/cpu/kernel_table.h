@@ -8,10 +8,10 @@
 
 namespace mlxe::cpu {
 
-/// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + rest[r][j] + bias[j]) + residual[r, j] for the given
-/// rows and panels. Operands come in words of four bytes: one float32, two bfloat16, two int16 or four int8 along p,
-/// zeros beyond k. Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never
-/// depend on it.
+/// c[r, j] = activation(scale_r scale_j sum_p a[r, p] b[j, p] + bias[j]) + residual[r, j] for the given rows and
+/// panels. Operands come in words of four bytes: one float32, two bfloat16, two int16 or four int8 along p, zeros
+/// beyond k. Every output is one chain of multiply-adds over p in order, whatever the number of rows: bits never depend
+/// on it.
 struct GemmArgs {
   const void* a = nullptr;  ///< [rows, k_words] words as MatrixKernels::prepare_rows makes them, row stride lda words
   std::ptrdiff_t lda = 0;
@@ -36,14 +36,12 @@ struct GemmArgs {
   const void* next = nullptr;
   std::ptrdiff_t next_bytes = 0;
   Activation activation = Activation::kNone;
-  // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255 and w
-  // in -127 .. 127, at int16 both of 16 bits and no offset.
+  // int8 and int16: a[r, p] = row_scale[r] q + row_offset[r], b[j, p] = column_scale[j] w; at int8 q in 0 .. 255, or
+  // less, and w in -127 .. 127, at int16 both of 16 bits and no offset.
   const float* row_scale = nullptr;     ///< [rows]
   const float* row_offset = nullptr;    ///< [rows]; int8 only
   const float* column_scale = nullptr;  ///< [num_panels * panel_width]
   const float* column_sum = nullptr;    ///< [num_panels * panel_width], sum_p w; int8 only
-  /// [rows] what is added before the bias, [num_panels * panel_width] each or null; or null; int8 only.
-  const float* const* rest = nullptr;
 };
 
 /// A head's part of a position table, as AttentionKernels::pack_positions makes it.
@@ -157,18 +155,7 @@ struct ExpandArgs {
   int bits = 0;
 };
 
-/// A few features of one row by all int8 panels: out[j] = column_scale[j] sum_i values[i] w[j, features[i]].
-struct FeatureArgs {
-  const std::int32_t* features = nullptr;  ///< [count]
-  const float* values = nullptr;           ///< [count]
-  int count = 0;
-  const void* b = nullptr;  ///< as GemmArgs::b
-  int k_words = 0;
-  int num_panels = 0;
-  const float* column_scale = nullptr;  ///< [num_panels * panel_width]
-  float* out = nullptr;                 ///< [num_panels * panel_width]
-};
-
+inline constexpr int kRotated = 64;    ///< values of a row that are rotated together
 inline constexpr int kHalvesStep = 4;  ///< words of k in the longest round of a product at fp32
 
 /// Matrix products at one precision.
@@ -186,12 +173,14 @@ struct MatrixKernels {
   /// Scaled: also writes panel_width values of GemmArgs::column_scale and, at int8, column_sum (else they may be null).
   void (*pack_panel)(const float* w, int count, int k, void* panel, float* column_scale, float* column_sum);
   /// Converts rows of activations to words; null at fp32, where the activations are words already.
-  /// Scaled: also writes GemmArgs::row_scale and, at int8, row_offset and row_mean, the mean magnitude of a row's
-  /// values (else they may be null).
+  /// Scaled: also writes GemmArgs::row_scale and, at int8, row_offset (else they may be null).
   void (*prepare_rows)(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* row_scale, float* row_offset, float* row_mean);
-  void (*multiply_features)(const FeatureArgs&);  ///< null but at int8
-  void (*expand_panel)(const ExpandArgs&);        ///< null at int8, whose weights have codes and scales of their own
+                       float* row_scale, float* row_offset);
+  /// y = x[k], zeros beyond k, block by block of kRotated values: times the Hadamard matrix of that size, of 1 and -1,
+  /// and `factor`. For rows of activations, by 1 / kRotated, before prepare_rows and for those of weights, by 1, before
+  /// pack_panel, which leaves their products as they are. Null but at int8.
+  void (*rotate_row)(const float* x, int k, float factor, float* y) = nullptr;
+  void (*expand_panel)(const ExpandArgs&);  ///< null at int8, whose weights have codes and scales of their own
   /// As gemm, and with its bits, of panels that hold weights of 16 bits, [k / 2, panel_width, 2] bfloat16 or
   /// [k, panel_width] float16, for k a multiple of kHalvesStep; null but at fp32, the second not in all sets even
   /// there.
@@ -237,6 +226,11 @@ struct KernelTable {
   const MatrixKernels* automatic;           ///< the fastest of fp32, bf16 and int16, whose errors no task notices
   bool bf16_is_widened;  ///< to float32, on the way into each product: less memory than float32's, not more speed
 };
+
+/// How many values pack_panel and prepare_rows take of a row of k: whole blocks where it is rotated.
+[[nodiscard]] constexpr int packed_features(const MatrixKernels& kernels, int k) {
+  return kernels.rotate_row == nullptr ? k : (k + kRotated - 1) / kRotated * kRotated;
+}
 
 /// Words of one row of k values.
 [[nodiscard]] constexpr int num_words(const MatrixKernels& kernels, int k) {

@@ -20,7 +20,7 @@ constexpr MatrixKernels by_tiles(MatrixKernels kernels) {
 
 constinit const MatrixKernels kAmxBf16 = by_tiles(
     generic::bf16_matrix_kernels<amx::Bf16Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Bf16Product>>());
-constinit const MatrixKernels kAmxInt8 = by_tiles(
-    generic::int8_matrix_kernels<amx::Int8Product, avx512::I32, amx::kBlockRows, 2, amx::gemm<amx::Int8Product>>());
+constinit const MatrixKernels kAmxInt8 =
+    by_tiles(generic::int8_matrix_kernels<amx::Int8Product, amx::kBlockRows, 2, amx::gemm<amx::Int8Product>>());
 
 }  // namespace mlxe::cpu

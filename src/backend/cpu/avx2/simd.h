@@ -56,7 +56,7 @@ struct F32 {
   F32 between(int begin, int end) const {
     return {_mm256_and_ps(v, _mm256_castsi256_ps(_mm256_andnot_si256(mask(begin), mask(end))))};
   }
-  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values above -0.5.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
     const __m256i whole = _mm256_cvtps_epi32(v);
@@ -110,6 +110,23 @@ struct F32 {
       low.v = _mm256_permute2f128_ps(a.v, b.v, 0x20);
       high.v = _mm256_permute2f128_ps(a.v, b.v, 0x31);
     }
+  }
+  /// Of each two lanes that lie kDistance apart the sum in the first and the difference in the second.
+  template <int kDistance>
+  F32 sums_and_differences() const {
+    __m256 others;
+    __m256 signs;
+    if constexpr (kDistance == 1) {
+      others = _mm256_permute_ps(v, 0xB1);
+      signs = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
+    } else if constexpr (kDistance == 2) {
+      others = _mm256_permute_ps(v, 0x4E);
+      signs = _mm256_setr_ps(1, 1, -1, -1, 1, 1, -1, -1);
+    } else {
+      others = _mm256_permute2f128_ps(v, v, 0x01);
+      signs = _mm256_setr_ps(1, 1, 1, 1, -1, -1, -1, -1);
+    }
+    return {_mm256_fmadd_ps(v, signs, others)};
   }
   float sum() const {
     __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

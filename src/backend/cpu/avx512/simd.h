@@ -57,7 +57,7 @@ struct F32 {
     const __mmask16 before_end = _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(end));
     return {_mm512_maskz_mov_ps(_mm512_mask_cmpge_epi32_mask(before_end, lanes, _mm512_set1_epi32(begin)), v)};
   }
-  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values above -0.5.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
     const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(v));
@@ -114,6 +114,18 @@ struct F32 {
       low.v = _mm512_shuffle_f32x4(a.v, b.v, 0x88);
       high.v = _mm512_shuffle_f32x4(a.v, b.v, 0xDD);
     }
+  }
+  /// Of each two lanes that lie kDistance apart the sum in the first and the difference in the second.
+  template <int kDistance>
+  F32 sums_and_differences() const {
+    __m512 others;
+    if constexpr (kDistance <= 2) {
+      others = _mm512_permute_ps(v, kDistance == 1 ? 0xB1 : 0x4E);
+    } else {
+      others = _mm512_shuffle_f32x4(v, v, kDistance == 4 ? 0xB1 : 0x4E);
+    }
+    constexpr __mmask16 kSecond = kDistance == 1 ? 0xAAAA : kDistance == 2 ? 0xCCCC : kDistance == 4 ? 0xF0F0 : 0xFF00;
+    return {_mm512_fmadd_ps(v, _mm512_mask_blend_ps(kSecond, _mm512_set1_ps(1.0F), _mm512_set1_ps(-1.0F)), others)};
   }
   float sum() const { return _mm512_reduce_add_ps(v); }
   float largest() const { return _mm512_reduce_max_ps(v); }

@@ -8,7 +8,7 @@
 
 namespace mlxe::cpu {
 
-constinit const MatrixKernels kAvx512Int8 = generic::int8_matrix_kernels<avx512_vnni::Int8Product, avx512::I32, 8, 3>();
+constinit const MatrixKernels kAvx512Int8 = generic::int8_matrix_kernels<avx512_vnni::Int8Product, 8, 3>();
 constinit const MatrixKernels kAvx512Int16 =
     generic::int16_matrix_kernels<avx512_vnni::Int16Product, avx512::I32, 8, 3>();
 

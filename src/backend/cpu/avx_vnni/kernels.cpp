@@ -37,7 +37,7 @@ struct Int16Product : avx2::IntegerProduct {
 
 }  // namespace
 
-constinit const MatrixKernels kAvxVnniInt8 = generic::int8_matrix_kernels<Int8Product, avx2::I32, 6, 2>();
+constinit const MatrixKernels kAvxVnniInt8 = generic::int8_matrix_kernels<Int8Product, 6, 2>();
 constinit const MatrixKernels kAvxVnniInt16 = generic::int16_matrix_kernels<Int16Product, avx2::I32, 6, 2>();
 constinit const AttentionKernels kAvxVnniAttentionInt16 =
     generic::attention_kernels<generic::Int16Scores<Int16Product>, generic::Fp32Product<avx2::F32>, 6, 2, 4>();

@@ -24,7 +24,7 @@ void convert_bf16(const float* x, int count, void* words) {
 
 template <class P>
 void prepare_rows_bf16(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                       float* /*row_scale*/, float* /*row_offset*/, float* /*row_mean*/) {
+                       float* /*row_scale*/, float* /*row_offset*/) {
   for (int r = 0; r < rows; ++r) {
     std::int32_t* out = static_cast<std::int32_t*>(words) + r * ld_words;
     convert_bf16<P>(x + r * ldx, k, out);
@@ -54,7 +54,6 @@ constexpr MatrixKernels bf16_matrix_kernels() {
           .gemm = kGemm,
           .pack_panel = pack_panel_bf16<P, kPanel>,
           .prepare_rows = prepare_rows_bf16<P>,
-          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 

@@ -53,12 +53,7 @@ void finish_tile(const GemmArgs& args, const float* sums, int rows, int row, int
     }
     for (int r = 0; r < rows; ++r) {
       V x = scale_sum<P>(args, load_sums<P>(sums + r * kStride + j), row + r, column_scale, column_sum);
-      if constexpr (P::kOffset) {
-        if (args.rest != nullptr && args.rest[row + r] != nullptr) {
-          x = x + V::load(args.rest[row + r] + first);  // padded to whole panels
-        }
-      }
-      x = activate(kActivation, x + bias);
+      x = activate<V, !P::kOffset>(kActivation, x + bias);  // at int8 the sum itself is coarser by far
       float* c = args.c + (row + r) * args.ldc + first;
       const float* residual = kResidual ? args.residual + (row + r) * args.ldr + first : nullptr;
       if (count == V::kWidth) {
@@ -130,7 +125,7 @@ FinishTile choose_finish(const GemmArgs& args) {
   return choose_finish<P, Activation::kNone, kStride>(args);
 }
 
-/// As finish_tile, for whole panels without an activation and rows without a rest: straight from the registers.
+/// As finish_tile, for whole panels without an activation: straight from the registers.
 template <class P, int kRows, int kVectors, bool kResidual>
 inline __attribute__((always_inline)) void store_tile(const GemmArgs& args,
                                                       const typename P::Accumulator (&sum)[kRows][kVectors], int row,

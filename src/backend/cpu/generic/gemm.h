@@ -227,14 +227,7 @@ void gemm_tile(const GemmArgs& args, const Part<P, kVectors>& part, int row, Pan
       return;
     }
   }
-  bool has_rest = false;
-  if constexpr (P::kOffset) {
-    for (int r = 0; args.rest != nullptr && r < kRows; ++r) {
-      has_rest = has_rest || args.rest[row + r] != nullptr;
-    }
-  }
-  if (args.activation != Activation::kNone || args.c_words != nullptr || has_rest ||
-      column + kVectors * V::kWidth > args.n) {
+  if (args.activation != Activation::kNone || args.c_words != nullptr || column + kVectors * V::kWidth > args.n) {
     return waiting.template add<kRows>(sum, row, column);
   }
   waiting.finish(column);  // those that wait must not have a gap

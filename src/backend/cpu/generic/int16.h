@@ -60,7 +60,7 @@ float convert_int16_by_largest(const float* x, int count, void* words) {
 
 template <class P>
 void prepare_rows_int16(const float* x, std::ptrdiff_t ldx, int rows, int k, void* words, std::ptrdiff_t ld_words,
-                        float* row_scale, float* /*row_offset*/, float* /*row_mean*/) {
+                        float* row_scale, float* /*row_offset*/) {
   for (int r = 0; r < rows; ++r) {
     row_scale[r] = convert_int16<typename P::Vector>(x + r * ldx, k, static_cast<std::int32_t*>(words) + r * ld_words);
   }
@@ -101,7 +101,6 @@ constexpr MatrixKernels int16_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_int16<P, kPanel>,
           .prepare_rows = prepare_rows_int16<P>,
-          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>};
 }
 

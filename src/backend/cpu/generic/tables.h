@@ -33,7 +33,6 @@ constexpr MatrixKernels fp32_matrix_kernels() {
           .gemm = gemm<P, kRows, kVectors>,
           .pack_panel = pack_panel_fp32<kVectors * V::kWidth>,
           .prepare_rows = nullptr,
-          .multiply_features = nullptr,
           .expand_panel = expand_panel<P, I>,
           .gemm_of_bf16 = gemm<PairsInRound<P>, kRows, kVectors, PanelOfBf16<I, kVectors>>,
           .gemm_of_fp16 = gemm_of_fp16<P, I, kRows, kVectors>()};

@@ -16,10 +16,6 @@ struct I32 {
   uint32x4_t v;
 
   static I32 load(const std::uint32_t* p) { return {vld1q_u32(p)}; }
-  static I32 load_every_second(const std::uint32_t* p) {
-    const std::uint32_t lanes[4] = {p[0], p[2], p[4], p[6]};
-    return load(lanes);
-  }
   static I32 set1(int x) { return {vdupq_n_u32(static_cast<std::uint32_t>(x))}; }
   friend I32 operator+(I32 a, I32 b) { return {vaddq_u32(a.v, b.v)}; }
   friend I32 operator&(I32 a, I32 b) { return {vandq_u32(a.v, b.v)}; }

@@ -69,7 +69,7 @@ struct F32 {
   F32 between(int begin, int end) const {
     return {vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), vbicq_u32(mask(end), mask(begin))))};
   }
-  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values >= 0.
+  /// Each rounded to the nearest of 0 .. 255, its bits then flipped by kFlip; for values above -0.5.
   template <std::uint8_t kFlip>
   void store_bytes(std::uint8_t* p) const {
     const uint16x4_t halves = vqmovn_u32(vcvtnq_u32_f32(v));
@@ -96,6 +96,13 @@ struct F32 {
       low.v = vcombine_f32(vget_low_f32(a.v), vget_low_f32(b.v));
       high.v = vcombine_f32(vget_high_f32(a.v), vget_high_f32(b.v));
     }
+  }
+  /// Of each two lanes that lie kDistance apart the sum in the first and the difference in the second.
+  template <int kDistance>
+  F32 sums_and_differences() const {
+    const float signs[kWidth] = {1.0F, kDistance == 1 ? -1.0F : 1.0F, kDistance == 1 ? 1.0F : -1.0F, -1.0F};
+    const float32x4_t others = kDistance == 1 ? vrev64q_f32(v) : vextq_f32(v, v, 2);
+    return {vfmaq_f32(others, v, vld1q_f32(signs))};
   }
   float sum() const { return vaddvq_f32(v); }
   float largest() const { return vmaxvq_f32(v); }

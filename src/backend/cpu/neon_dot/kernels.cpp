@@ -2,7 +2,6 @@
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
 #include "backend/cpu/generic/int8.h"
-#include "backend/cpu/neon/integers.h"
 #include "backend/cpu/neon/simd.h"
 
 namespace mlxe::cpu {
@@ -31,6 +30,6 @@ struct Int8Product {
 
 }  // namespace
 
-constinit const MatrixKernels kNeonInt8 = generic::int8_matrix_kernels<Int8Product, neon::I32, 8, 3>();
+constinit const MatrixKernels kNeonInt8 = generic::int8_matrix_kernels<Int8Product, 8, 3>();
 
 }  // namespace mlxe::cpu

@@ -3,7 +3,6 @@
 // No standard library in here: an inline function compiled with this folder's flags could be linked into code
 // that runs on a lesser CPU.
 #include "backend/cpu/generic/int8.h"
-#include "backend/cpu/neon/integers.h"
 #include "backend/cpu/neon/simd.h"
 
 namespace mlxe::cpu {
@@ -44,6 +43,6 @@ struct Int8Product {
 
 }  // namespace
 
-constinit const MatrixKernels kNeonI8mm = generic::int8_matrix_kernels<Int8Product, neon::I32, 8, 3>();
+constinit const MatrixKernels kNeonI8mm = generic::int8_matrix_kernels<Int8Product, 8, 3>();
 
 }  // namespace mlxe::cpu
