@@ -61,7 +61,7 @@ void add_model_flags(CLI::App& app, Session& session) {
        {"int8", Precision::kInt8}},
       "of the arithmetic [auto: bf16 or int16 where the CPU has fast instructions for them, else fp32]");
   limit_to_range(app.add_option("--threads", session.load.threads, "CPU threads [as many as this process may use]"), 1,
-                 4096);
+                 kMaxThreads);
   app.add_option_function<std::string>(
          "--pooling", [&session](const std::string& name) { session.load.pooling = name; },
          "mean, cls, max, ..., or several joined by + [what the checkpoint declares]")

@@ -48,11 +48,14 @@ enum class Task {
   kFillMask,        ///< the masked-language-model head: fill_mask()
 };
 
+/// Far above any machine; catches a mistyped number before it becomes that many threads.
+inline constexpr int kMaxThreads = 1024;
+
 struct LoadOptions {
   Task task = Task::kAuto;
   Device device = Device::kAuto;
   Precision precision = Precision::kAuto;
-  int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
+  int threads = 0;  ///< up to kMaxThreads; 0: as many as the cgroup limit and the CPU affinity allow
   /// Overrides the checkpoint: "mean", "cls", ... or "cls+mean" (put side by side).
   std::optional<std::string> pooling = {};
   /// Folder or name of a LoRA adapter that is merged into the model while it loads. A model's own folder may be an

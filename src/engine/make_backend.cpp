@@ -13,9 +13,6 @@
 namespace mlxe {
 namespace {
 
-// Far above any machine; catches a mistyped number before it becomes that many threads.
-constexpr int kMaxThreads = 4096;
-
 cpu::CpuPrecision cpu_precision(Precision precision) {
   switch (precision) {
     case Precision::kAuto: return cpu::CpuPrecision::kAuto;

@@ -31,7 +31,6 @@ constexpr std::size_t kBatchTokensOfQuantized = 256;
 // 128. With AMX the products of MiniLM's sentences take 0.88 to 0.89 of the time at 192 tokens and 0.77 to 0.94 at 256,
 // where attention takes 1.03 to 1.18 times as long, as its queries and keys leave the L2 cache.
 constexpr std::size_t kBatchTokensOfTiles = 192;
-constexpr int kMaxThreads = 1024;
 
 /// The matrix kernels for a precision, and why those.
 struct PrecisionChoice {
@@ -175,10 +174,6 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("threads is {}, wanted 0 (automatic) to {}", options.threads, kMaxThreads));
-  }
   return std::make_unique<CpuBackend>(options.precision, options.threads > 0 ? options.threads : available_threads());
 }
 

@@ -17,7 +17,7 @@ enum class CpuPrecision {
 
 struct CpuOptions {
   CpuPrecision precision = CpuPrecision::kAuto;
-  int threads = 0;  ///< 0: as many as the cgroup limit and the CPU affinity allow
+  int threads = 0;  ///< >= 0; 0: as many as the cgroup limit and the CPU affinity allow
 };
 
 /// \throws Error{kUnsupported} for a precision that this CPU has no kernels for, Error{kInvalidInput} if MLXE_CPU_ISA
