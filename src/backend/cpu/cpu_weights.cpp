@@ -107,9 +107,40 @@ class RowReader {
 // A piece of a megabyte or two takes far longer than waking a thread.
 constexpr std::size_t kPieceElements = std::size_t{1} << 19;
 
+/// Sums over rows of what rounding them to int8 loses. Steps are a 127th of each row's largest magnitude whatever the
+/// kernels, so that all machines judge alike.
+struct Int8Loss {
+  double noise = 0.0;   // squares
+  double signal = 0.0;  // likewise
+
+  void add(std::span<const float> row) {
+    constexpr std::size_t kLanes = 8;  // sums side by side, which compilers keep in vectors
+    static_assert(kRotated % kLanes == 0);
+    std::array<float, kLanes> largest = {};
+    std::array<double, kLanes> squares = {};
+    for (std::size_t p = 0; p < row.size(); p += kLanes) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        const float value = row[p + lane];
+        largest[lane] = std::max(largest[lane], std::abs(value));
+        squares[lane] += static_cast<double>(value) * static_cast<double>(value);
+      }
+    }
+    const double step = static_cast<double>(*std::ranges::max_element(largest)) / 127.0;
+    noise += static_cast<double>(row.size()) * step * step / 12.0;
+    signal += std::accumulate(squares.begin(), squares.end(), 0.0);
+  }
+  void add(const Int8Loss& other) {
+    noise += other.noise;
+    signal += other.signal;
+  }
+  /// NaN if a value was, or without rows.
+  [[nodiscard]] double share() const { return noise / signal; }
+};
+
 /// Panels of float32 rows, or of what is expanded to them.
-void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for,
-               PackedLinear& packed) {
+/// \returns what rows lose by it at int8; nothing at other precisions
+Int8Loss pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, const ParallelFor& parallel_for,
+                   PackedLinear& packed) {
   const MatrixKernels& kernels = *packed.kernels;
   const auto width = static_cast<std::size_t>(kernels.panel_width);
   const auto k = static_cast<std::size_t>(shape.in_features);
@@ -120,9 +151,12 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
     packed.column_sum.resize(num_panels * width);
   }
   const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_panels);
+  std::vector<Int8Loss> losses(pieces);
   parallel_for(pieces, [&](std::size_t piece) {
     RowReader reader(parts, kernels, shape.in_features);
-    std::vector<float> rows(width * static_cast<std::size_t>(reader.size()));  // of one panel
+    const auto size = static_cast<std::size_t>(reader.size());
+    std::vector<float> rows(width * size);  // of one panel
+    Int8Loss loss;
     const std::size_t end = num_panels * (piece + 1) / pieces;
     for (std::size_t panel = num_panels * piece / pieces; panel < end; ++panel) {
       const std::size_t first = panel * width;
@@ -132,42 +166,63 @@ void pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape, con
                          packed.panels.data + first * static_cast<std::size_t>(packed.k_words),
                          kernels.scaled ? packed.column_scale.data() + first : nullptr,
                          kernels.scaled ? packed.column_sum.data() + first : nullptr);
+      for (std::size_t i = 0; i < count && kernels.rotate_row != nullptr; ++i) {
+        loss.add(std::span(rows).subspan(i * size, size));
+      }
     }
+    losses[piece] = loss;
   });
+  Int8Loss sum;
+  for (const Int8Loss& loss : losses) {
+    sum.add(loss);
+  }
+  return sum;
 }
 
-/// What rounding rows to int8 would lose of them: the square of the noise over that of the values; NaN if a value is.
-/// Steps are a 127th of each row's largest magnitude whatever the kernels, so that all machines judge alike.
-double noise_of_int8(const MatrixKernels& int8, std::span<const LinearPart> parts, const LinearWeight& shape,
-                     const ParallelFor& parallel_for) {
-  const auto num_rows = static_cast<std::size_t>(shape.out_features);
-  const auto k = static_cast<std::size_t>(shape.in_features);
-  const std::size_t pieces = std::clamp<std::size_t>(num_rows * k / kPieceElements, 1, num_rows);
-  std::vector<double> noise(pieces);
-  std::vector<double> signal(pieces);
-  parallel_for(pieces, [&](std::size_t piece) {
-    constexpr std::size_t kLanes = 8;  // sums side by side, which compilers keep in vectors
-    static_assert(kRotated % kLanes == 0);
-    RowReader reader(parts, int8, shape.in_features);
-    std::vector<float> row(static_cast<std::size_t>(reader.size()));
-    std::array<double, kLanes> squares = {};
-    const std::size_t end = num_rows * (piece + 1) / pieces;
-    for (std::size_t i = num_rows * piece / pieces; i < end; ++i) {
-      reader.read(i, 1, row.data());
-      std::array<float, kLanes> largest = {};
-      for (std::size_t p = 0; p < row.size(); p += kLanes) {
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-          const float value = row[p + lane];
-          largest[lane] = std::max(largest[lane], std::abs(value));
-          squares[lane] += static_cast<double>(value) * static_cast<double>(value);
-        }
+struct Packing {
+  std::shared_ptr<PackedLinear> packed;
+  Int8Loss loss;
+};
+
+Packing pack_for(const MatrixKernels& kernels, WeightMemory& memory, const ParallelFor& parallel_for,
+                 std::span<const LinearPart> parts, const LinearWeight& shape) {
+  const auto width = static_cast<std::size_t>(kernels.panel_width);
+  Packing packing{std::make_shared<PackedLinear>(), {}};
+  PackedLinear& packed = *packing.packed;
+  packed.kernels = &kernels;
+  packed.gemm = kernels.gemm;
+  packed.k_words = num_words(kernels, packed_features(kernels, shape.in_features));
+  packed.num_panels = (shape.out_features + kernels.panel_width - 1) / kernels.panel_width;
+  const std::size_t columns = static_cast<std::size_t>(packed.num_panels) * width;
+  if (std::ranges::any_of(parts, [](const LinearPart& part) { return part.bias.has_value(); })) {
+    packed.bias.assign(columns, 0.0F);
+    std::size_t column = 0;  // of the stacked output
+    for (const LinearPart& part : parts) {
+      const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
+      if (part.bias) {
+        widen(*part.bias, 0, part_rows, packed.bias.data() + column);
       }
-      const double step = static_cast<double>(*std::ranges::max_element(largest)) / 127.0;
-      noise[piece] += static_cast<double>(row.size()) * step * step / 12.0;
+      column += part_rows;
     }
-    signal[piece] = std::accumulate(squares.begin(), squares.end(), 0.0);
-  });
-  return std::accumulate(noise.begin(), noise.end(), 0.0) / std::accumulate(signal.begin(), signal.end(), 0.0);
+  }
+  auto quantized = keep_quantized(parts, kernels, memory, parallel_for);
+  if (quantized) {
+    packed.quantized = *std::move(quantized);
+    if (kernels.scaled) {
+      packed.column_scale.resize(columns);
+      bound_steps(packed.quantized, shape.in_features, kernels.panel_width, parallel_for, packed.column_scale);
+    }
+  } else if (const auto gemm = gemm_of_halves(kernels, parts); gemm != nullptr) {
+    packed.gemm = gemm;
+    packed.has_halves = true;
+    const std::ptrdiff_t words = packed.num_panels * half_panel_words(kernels, shape.in_features);
+    packed.panels = memory.allocate(static_cast<std::size_t>(words));
+    pack_halves(kernels, parts, shape.in_features, packed.num_panels, parallel_for, packed.panels.data);
+  } else {
+    packed.panels = memory.allocate(columns * static_cast<std::size_t>(packed.k_words));
+    packing.loss = pack_rows(parts, shape, parallel_for, packed);
+  }
+  return packing;
 }
 
 }  // namespace
@@ -195,12 +250,10 @@ LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare
         fmt::format("linear weight has shape {}, wanted [out, in]", to_string(parts[0].weight.shape)));
   const int in_features = parts[0].weight.shape[1];
   int out_features = 0;
-  bool has_bias = false;
   bool complete = true;
   for (const LinearPart& part : parts) {
     check_part(part, in_features);
     out_features += part.weight.shape[0];
-    has_bias = has_bias || part.bias.has_value();
     complete = complete && part.weight.has_data() && (!part.bias || part.bias->has_data());
   }
   if (in_features > wanted.most_features) {
@@ -211,49 +264,14 @@ LinearWeight pack_linear(const MatrixKernels& wanted, const MatrixKernels* spare
   if (!complete) {
     return handle;
   }
-  const bool spared = spare != nullptr && noise_of_int8(wanted, parts, handle, parallel_for) > kMostInt8Noise;
-  const MatrixKernels& kernels = spared ? *spare : wanted;
-
-  const auto width = static_cast<std::size_t>(kernels.panel_width);
-  auto packed = std::make_shared<PackedLinear>();
-  packed->kernels = &kernels;
-  packed->gemm = kernels.gemm;
-  packed->k_words = num_words(kernels, packed_features(kernels, in_features));
-  packed->num_panels = (out_features + kernels.panel_width - 1) / kernels.panel_width;
-  const std::size_t columns = static_cast<std::size_t>(packed->num_panels) * width;
-  const auto k_words = static_cast<std::size_t>(packed->k_words);
-  if (has_bias) {
-    packed->bias.assign(columns, 0.0F);
-    std::size_t column = 0;  // of the stacked output
-    for (const LinearPart& part : parts) {
-      const auto part_rows = static_cast<std::size_t>(part.weight.shape[0]);
-      if (part.bias) {
-        widen(*part.bias, 0, part_rows, packed->bias.data() + column);
-      }
-      column += part_rows;
-    }
-  }
-  auto quantized = keep_quantized(parts, kernels, memory, parallel_for);
-  if (quantized) {
-    packed->quantized = *std::move(quantized);
-    if (kernels.scaled) {
-      packed->column_scale.resize(columns);
-      bound_steps(packed->quantized, in_features, kernels.panel_width, parallel_for, packed->column_scale);
-    }
-  } else if (const auto gemm = gemm_of_halves(kernels, parts); gemm != nullptr) {
-    packed->gemm = gemm;
-    packed->has_halves = true;
-    const std::ptrdiff_t words = packed->num_panels * half_panel_words(kernels, in_features);
-    packed->panels = memory.allocate(static_cast<std::size_t>(words));
-    pack_halves(kernels, parts, in_features, packed->num_panels, parallel_for, packed->panels.data);
-  } else {
-    packed->panels = memory.allocate(columns * k_words);
-    pack_rows(parts, handle, parallel_for, *packed);
+  Packing packing = pack_for(wanted, memory, parallel_for, parts, handle);
+  if (spare != nullptr && packing.loss.share() > kMostInt8Noise) {
+    packing = pack_for(*spare, memory, parallel_for, parts, handle);
   }
   for (const LinearPart& part : parts) {
     release_pages(part.weight);
   }
-  handle.storage = std::move(packed);
+  handle.storage = std::move(packing.packed);
   return handle;
 }
 
