@@ -258,8 +258,8 @@ TEST(CpuPrecision, Int8SparesWeightsThatWouldLoseTooMuch) {
     const std::vector<float> all = layer.rows({0, 1, 2, 3, 4}, Activation::kNone);
     for (int row = 0; row < layer.x.rows; ++row) {
       for (int j = 0; j < kOut; ++j) {
-        // int8 would leave a deviation of 129 / 127 / sqrt(12) over 4,096 values, 19; bf16 one of 0.1, int16 one of
-        // 0.5, as its steps are those of the largest.
+        // int8 would leave a deviation of 129 / 127 / sqrt(12) over 4,096 values, 19; bf16 one of 0.2, and int16 one of
+        // 0.5, as its steps follow a row's length: five of those.
         ASSERT_NEAR(all[static_cast<std::size_t>(row * kOut + j)], layer.exact(row, j) + layer.x.at(row, j), 2.5)
             << row << ", " << j;
       }

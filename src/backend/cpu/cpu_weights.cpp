@@ -179,6 +179,7 @@ Int8Loss pack_rows(std::span<const LinearPart> parts, const LinearWeight& shape,
   return sum;
 }
 
+/// A weight at one precision, and what it loses by it.
 struct Packing {
   std::shared_ptr<PackedLinear> packed;
   Int8Loss loss;

@@ -1,4 +1,4 @@
-// GELU by one short polynomial, where the result is rounded to bf16 at once.
+// GELU by one short polynomial, where the result is rounded to bf16 at once or its input has int8's errors.
 #pragma once
 
 namespace mlxe::cpu::generic {
