@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "backend/cpu/instruction_set.h"
+#include "backend/cpu/prepare_row.h"
 #include "kernels/aligned_floats.h"
 
 namespace mlxe::bench {
@@ -111,18 +112,13 @@ struct Product {
 void gemm(benchmark::State& state, const cpu::MatrixKernels& kernels, const Layer& layer, int rows) {
   Product product(kernels, layer, rows);
   const AlignedFloats x = random_floats(area(rows, layer.k), 1.0F);
-  AlignedFloats rotated(area(1, product.k));
+  AlignedFloats room(area(1, product.k));
   product.args.a = kernels.prepare_rows == nullptr ? x.data() : product.words.data();
   for (auto _ : state) {
-    if (kernels.rotate_row != nullptr) {
-      for (int row = 0; row < rows; ++row) {
-        kernels.rotate_row(x.data() + area(row, layer.k), layer.k, 1.0F / cpu::kRotated, rotated.data());
-        kernels.prepare_rows(rotated.data(), product.k, 1, product.k, product.words.data() + row * product.args.lda,
-                             product.args.lda, product.row_scale.data() + row, product.row_offset.data() + row);
-      }
-    } else if (kernels.prepare_rows != nullptr) {
-      kernels.prepare_rows(x.data(), layer.k, rows, layer.k, product.words.data(), product.args.lda,
-                           product.row_scale.data(), product.row_offset.data());
+    for (int row = 0; row < rows && kernels.prepare_rows != nullptr; ++row) {
+      cpu::prepare_row(kernels, x.data() + area(row, layer.k), layer.k, room.data(),
+                       product.words.data() + row * product.args.lda, product.row_scale.data() + row,
+                       product.row_offset.data() + row);
     }
     kernels.gemm(product.args);
     benchmark::ClobberMemory();

@@ -9,6 +9,7 @@
 #include "backend/cpu/cpu_tensor.h"
 #include "backend/cpu/cpu_weights.h"
 #include "backend/cpu/instruction_set.h"
+#include "backend/cpu/prepare_row.h"
 #include "mlxe/error.h"
 
 namespace mlxe::cpu {
@@ -35,22 +36,21 @@ GemmArgs rows_of(const GemmArgs& args, int begin, int end) {
 /// Activations as words, and what scaled kernels know of their rows.
 struct CpuOps::PreparedRows {
   PreparedRows(Arena& arena, int num_rows, int k_words)
-      : ld_words(spread(k_words)),
-        words_(arena, static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(ld_words), 1),
+      : ld_words_(spread(k_words)),
+        words_(arena, static_cast<std::size_t>(num_rows) * static_cast<std::size_t>(ld_words_), 1),
         facts_(arena, static_cast<std::size_t>(num_rows), 2) {}
-  [[nodiscard]] float* words(int row) const { return words_.of(0) + row * ld_words; }
+  [[nodiscard]] float* words(int row) const { return words_.of(0) + row * ld_words_; }
   [[nodiscard]] float* scale() const { return facts_.of(0); }
   [[nodiscard]] float* offset() const { return facts_.of(1); }
   void set(GemmArgs& args) const {
     args.a = words(0);
-    args.lda = ld_words;
+    args.lda = ld_words_;
     args.row_scale = scale();
     args.row_offset = offset();
   }
 
-  std::ptrdiff_t ld_words;
-
  private:
+  std::ptrdiff_t ld_words_;
   Scratch words_;
   Scratch facts_;
 };
@@ -127,19 +127,9 @@ void CpuOps::multiply(const Tensor& x, const LinearWeight& weight, Activation ac
 }
 
 void CpuOps::prepare(const MatrixKernels& kernels, const Tensor& x, const PreparedRows& rows) {
-  const auto prepare = [&](const float* values, std::ptrdiff_t ld, int begin, int end, int k) {
-    kernels.prepare_rows(values, ld, end - begin, k, rows.words(begin), rows.ld_words, rows.scale() + begin,
-                         rows.offset() + begin);
-  };
-  if (kernels.rotate_row == nullptr) {
-    for_rows(x.rows(),
-             [&](int begin, int end) { prepare(cpu(x).data + begin * cpu(x).ld, cpu(x).ld, begin, end, x.columns()); });
-    return;
-  }
-  const int size = packed_features(kernels, x.columns());
-  for_rows_with_room(x.rows(), size, [&](int row, float* rotated) {
-    kernels.rotate_row(cpu(x).data + row * cpu(x).ld, x.columns(), 1.0F / kRotated, rotated);
-    prepare(rotated, size, row, row + 1, size);
+  for_rows_with_room(x.rows(), packed_features(kernels, x.columns()), [&](int row, float* room) {
+    prepare_row(kernels, cpu(x).data + row * cpu(x).ld, x.columns(), room, rows.words(row), rows.scale() + row,
+                rows.offset() + row);
   });
 }
 
